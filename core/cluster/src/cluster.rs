@@ -61,5 +61,10 @@ impl Cluster {
 }
 
 fn new_endpoint(target: &Target) -> Endpoint {
-    Endpoint::new(target.address.clone(), target.server_name.clone(), target.role, target.weight)
+    Endpoint::new(
+        target.address.clone(),
+        target.server_name.clone(),
+        target.role,
+        target.weight,
+    )
 }

@@ -100,7 +100,10 @@ impl Watch {
             Err(error) => {
                 tracing::warn!(name = %host, %error, "cannot resolve; keeping the addresses that are known");
                 let known = self.last.iter().flatten();
-                known.filter(|known| known.server_name.as_ref() == Some(host)).cloned().collect()
+                known
+                    .filter(|known| known.server_name.as_ref() == Some(host))
+                    .cloned()
+                    .collect()
             }
         }
     }
@@ -134,7 +137,10 @@ mod tests {
 
     #[tokio::test]
     async fn every_address_of_a_name_is_an_endpoint_and_literals_stay() {
-        let dns = Dns::new(vec![target("localhost:5432"), target("127.0.0.9:1")], DnsConfig::default());
+        let dns = Dns::new(
+            vec![target("localhost:5432"), target("127.0.0.9:1")],
+            DnsConfig::default(),
+        );
         let found = dns.watch().next().await.unwrap();
         assert!(found.len() >= 2);
         assert_eq!(found[0].server_name.as_deref(), Some("localhost"));

@@ -47,23 +47,14 @@ impl<'a> Body<'a> {
         usize::try_from(self.i32(field)?).map_err(|_| BodyError::Unknown(field))
     }
 
-    pub(crate) fn array<const N: usize>(
-        &mut self,
-        field: &'static str,
-    ) -> Result<[u8; N], BodyError> {
-        let (front, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(BodyError::Truncated(field))?;
+    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], BodyError> {
+        let (front, rest) = self.rest.split_first_chunk().ok_or(BodyError::Truncated(field))?;
         self.rest = rest;
         Ok(*front)
     }
 
     pub(crate) fn bytes(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], BodyError> {
-        let (front, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(BodyError::Truncated(field))?;
+        let (front, rest) = self.rest.split_at_checked(len).ok_or(BodyError::Truncated(field))?;
         self.rest = rest;
         Ok(front)
     }

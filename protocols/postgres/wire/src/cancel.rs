@@ -29,11 +29,7 @@ impl CancelAddress {
 
     /// `None` when a part is beyond its bound.
     pub fn new(node: u8, core: u8, slot: u32) -> Option<Self> {
-        (node < Self::NODES && core < Self::CORES && slot < Self::SLOTS).then_some(Self {
-            node,
-            core,
-            slot,
-        })
+        (node < Self::NODES && core < Self::CORES && slot < Self::SLOTS).then_some(Self { node, core, slot })
     }
 
     /// From a CancelRequest's process id; `None` when no gateway gave it out.
@@ -46,9 +42,8 @@ impl CancelAddress {
 
     /// As a process id: above zero.
     pub fn process(self) -> i32 {
-        let bits = (u32::from(self.node) << (SLOT_BITS + CORE_BITS))
-            | (u32::from(self.core) << SLOT_BITS)
-            | (self.slot + 1);
+        let bits =
+            (u32::from(self.node) << (SLOT_BITS + CORE_BITS)) | (u32::from(self.core) << SLOT_BITS) | (self.slot + 1);
         i32::try_from(bits).unwrap_or(i32::MAX)
     }
 
@@ -85,11 +80,7 @@ impl CancelKey {
         Self {
             address,
             secret,
-            len: if version.has_long_cancel_keys() {
-                32
-            } else {
-                4
-            },
+            len: if version.has_long_cancel_keys() { 32 } else { 4 },
         }
     }
 
@@ -105,9 +96,7 @@ impl CancelKey {
 
     /// BackendKeyData's second field.
     pub fn secret(&self) -> &[u8] {
-        self.secret
-            .get(..usize::from(self.len))
-            .unwrap_or(&self.secret)
+        self.secret.get(..usize::from(self.len)).unwrap_or(&self.secret)
     }
 
     /// Whether a CancelRequest means this session. Takes as long for a near miss as for a far one.
@@ -131,13 +120,7 @@ mod tests {
     #[test]
     fn addresses_round_trip() {
         let last = CancelAddress::SLOTS - 1;
-        for (node, core, slot) in [
-            (0, 0, 0),
-            (63, 63, last),
-            (1, 0, 7),
-            (0, 63, 1),
-            (5, 9, last),
-        ] {
+        for (node, core, slot) in [(0, 0, 0), (63, 63, last), (1, 0, 7), (0, 63, 1), (5, 9, last)] {
             let address = CancelAddress::new(node, core, slot).unwrap();
             assert!(address.process() > 0);
             assert_eq!(CancelAddress::decode(address.process()), Some(address));
@@ -149,14 +132,11 @@ mod tests {
 
     #[test]
     fn decodes_any_process_id() {
-        bolero::check!()
-            .with_type::<i32>()
-            .cloned()
-            .for_each(|process| {
-                if let Some(address) = CancelAddress::decode(process) {
-                    assert_eq!(address.process(), process);
-                }
-            });
+        bolero::check!().with_type::<i32>().cloned().for_each(|process| {
+            if let Some(address) = CancelAddress::decode(process) {
+                assert_eq!(address.process(), process);
+            }
+        });
         assert_eq!(CancelAddress::decode(0), None);
         assert_eq!(CancelAddress::decode(-1), None);
         assert!(CancelAddress::decode(i32::MAX).is_some());

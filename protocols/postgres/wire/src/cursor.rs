@@ -52,11 +52,7 @@ impl Cursor {
             };
             let &[kind, a, b, c, d, ..] = tail else {
                 self.rest = 0;
-                let stop = if tail.is_empty() {
-                    Stop::End
-                } else {
-                    Stop::PartialHead
-                };
+                let stop = if tail.is_empty() { Stop::End } else { Stop::PartialHead };
                 return Ok(Walk { run: at, stop });
             };
             let head = Head::checked(kind, u32::from_be_bytes([a, b, c, d]))?;

@@ -20,9 +20,7 @@ impl Head {
     /// Reads the header at the start of `bytes`; `None` when fewer than [`Head::SIZE`] bytes are here.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
         match *bytes {
-            [kind, a, b, c, d, ..] => {
-                Self::checked(kind, u32::from_be_bytes([a, b, c, d])).map(Some)
-            }
+            [kind, a, b, c, d, ..] => Self::checked(kind, u32::from_be_bytes([a, b, c, d])).map(Some),
             _ => Ok(None),
         }
     }
@@ -66,10 +64,9 @@ impl<'a> Frame<'a> {
         let Some(head) = Head::read(bytes)? else {
             return Ok(None);
         };
-        let frame = bytes.get(Head::SIZE..head.total()).map(|body| Self {
-            kind: head.kind,
-            body,
-        });
+        let frame = bytes
+            .get(Head::SIZE..head.total())
+            .map(|body| Self { kind: head.kind, body });
         Ok(frame.map(|frame| (frame, head.total())))
     }
 }
@@ -148,10 +145,7 @@ mod tests {
             Err(FrameError::TooShort { len: 3, .. })
         ));
         assert!(Head::read(b"Q\x3f\xff\xff\xff").unwrap().is_some());
-        assert!(matches!(
-            Head::read(b"Q\x40\0\0\0"),
-            Err(FrameError::TooLong { .. })
-        ));
+        assert!(matches!(Head::read(b"Q\x40\0\0\0"), Err(FrameError::TooLong { .. })));
     }
 
     #[test]
@@ -160,10 +154,7 @@ mod tests {
         for cut in 0..6 {
             assert_eq!(Frame::read(&bytes[..cut]), Ok(None), "{cut}");
         }
-        let expected = Frame {
-            kind: b'Z',
-            body: b"I",
-        };
+        let expected = Frame { kind: b'Z', body: b"I" };
         assert_eq!(Frame::read(bytes), Ok(Some((expected, 6))));
     }
 

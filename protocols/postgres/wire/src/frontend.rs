@@ -43,8 +43,7 @@ impl<'a> Parse<'a> {
     pub fn read(body: &'a [u8]) -> Result<Self, BodyError> {
         let mut body = Body::new(body);
         let (name, sql) = (body.text("statement name")?, body.text("query")?);
-        let count = usize::try_from(body.i16("parameter count")?)
-            .map_err(|_| BodyError::Unknown("parameter count"))?;
+        let count = usize::try_from(body.i16("parameter count")?).map_err(|_| BodyError::Unknown("parameter count"))?;
         let types = body.bytes(count * 4, "parameter types")?;
         body.end()?;
         Ok(Self { name, sql, types })
@@ -140,8 +139,7 @@ impl<'a> SaslInitial<'a> {
         let data = match body.i32("response length")? {
             -1 => None,
             len => {
-                let len =
-                    usize::try_from(len).map_err(|_| BodyError::Unknown("response length"))?;
+                let len = usize::try_from(len).map_err(|_| BodyError::Unknown("response length"))?;
                 Some(body.bytes(len, "response")?)
             }
         };
@@ -283,10 +281,7 @@ mod tests {
         let bytes = body_of(|out| bind(out, b"p", b"s1", &[Some(b"7"), None]));
         let view = Bind::read(&bytes).unwrap();
         assert_eq!((view.portal, view.statement), (&b"p"[..], &b"s1"[..]));
-        assert_eq!(
-            view.rest,
-            b"\0\0\0\x02\0\0\0\x017\xff\xff\xff\xff\0\0".as_slice()
-        );
+        assert_eq!(view.rest, b"\0\0\0\x02\0\0\0\x017\xff\xff\xff\xff\0\0".as_slice());
 
         for target in [Target::Statement(b"s1"), Target::Portal(b"")] {
             let bytes = body_of(|out| describe(out, target));
@@ -294,10 +289,7 @@ mod tests {
             assert_eq!(body_of(|out| close(out, target)), bytes);
         }
         let bytes = body_of(|out| execute(out, b"p", 50));
-        let expected = Execute {
-            portal: b"p",
-            rows: 50,
-        };
+        let expected = Execute { portal: b"p", rows: 50 };
         assert_eq!(Execute::read(&bytes), Ok(expected));
         assert_eq!(read_query(&body_of(|out| query(out, b"x"))), Ok(&b"x"[..]));
         let bytes = body_of(|out| sasl_initial(out, "SCRAM-SHA-256", b"n,,"));

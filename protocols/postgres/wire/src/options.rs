@@ -30,9 +30,7 @@ impl Options {
 
     fn setting(&mut self, pair: &str, written: String) {
         match pair.split_once('=') {
-            Some((name, value)) if !name.is_empty() => self
-                .settings
-                .push((name.replace('-', "_"), value.to_owned())),
+            Some((name, value)) if !name.is_empty() => self.settings.push((name.replace('-', "_"), value.to_owned())),
             _ => self.unknown.push(written),
         }
     }
@@ -77,16 +75,8 @@ mod tests {
             &[("search_path", "a,b"), ("work_mem", "4MB")],
             &[],
         );
-        check(
-            "--statement-timeout=5s",
-            &[("statement_timeout", "5s")],
-            &[],
-        );
-        check(
-            r"-c search_path=a,\ b\\c",
-            &[("search_path", r"a, b\c")],
-            &[],
-        );
+        check("--statement-timeout=5s", &[("statement_timeout", "5s")], &[]);
+        check(r"-c search_path=a,\ b\\c", &[("search_path", r"a, b\c")], &[]);
         check(r"-c x=\-y", &[("x", "-y")], &[]);
         check("-c geqo=", &[("geqo", "")], &[]);
         check("  -c\tgeqo=off \n", &[("geqo", "off")], &[]);

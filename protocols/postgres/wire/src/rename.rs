@@ -9,46 +9,26 @@ use crate::body;
 use crate::{BodyError, FrameError, Head};
 
 /// Parse: names the statement `name`.
-pub fn rename_parse(
-    out: &mut Vec<u8>,
-    message: &[u8],
-    name: &[u8],
-) -> Result<Option<usize>, RenameError> {
+pub fn rename_parse(out: &mut Vec<u8>, message: &[u8], name: &[u8]) -> Result<Option<usize>, RenameError> {
     rename(out, message, 0, 0, name)
 }
 
 /// Bind: binds the statement `name`, to the portal that it names.
-pub fn rename_bind(
-    out: &mut Vec<u8>,
-    message: &[u8],
-    name: &[u8],
-) -> Result<Option<usize>, RenameError> {
+pub fn rename_bind(out: &mut Vec<u8>, message: &[u8], name: &[u8]) -> Result<Option<usize>, RenameError> {
     rename(out, message, 0, 1, name)
 }
 
 /// Describe of a statement. One of a portal is an error: its name is not the gateway's to change.
-pub fn rename_describe(
-    out: &mut Vec<u8>,
-    message: &[u8],
-    name: &[u8],
-) -> Result<Option<usize>, RenameError> {
+pub fn rename_describe(out: &mut Vec<u8>, message: &[u8], name: &[u8]) -> Result<Option<usize>, RenameError> {
     rename_target(out, message, name)
 }
 
 /// Close of a statement. One of a portal is an error: its name is not the gateway's to change.
-pub fn rename_close(
-    out: &mut Vec<u8>,
-    message: &[u8],
-    name: &[u8],
-) -> Result<Option<usize>, RenameError> {
+pub fn rename_close(out: &mut Vec<u8>, message: &[u8], name: &[u8]) -> Result<Option<usize>, RenameError> {
     rename_target(out, message, name)
 }
 
-fn rename_target(
-    out: &mut Vec<u8>,
-    message: &[u8],
-    name: &[u8],
-) -> Result<Option<usize>, RenameError> {
+fn rename_target(out: &mut Vec<u8>, message: &[u8], name: &[u8]) -> Result<Option<usize>, RenameError> {
     match message.get(Head::SIZE) {
         None | Some(b'S') => rename(out, message, 1, 0, name),
         Some(b'P') => Err(RenameError::Portal),
@@ -141,21 +121,10 @@ mod tests {
     fn renames_at_every_cut() {
         for old in [&b""[..], b"s", b"a_rather_long_statement_name"] {
             let parse = |name: &[u8]| built(|out| frontend::parse(out, name, b"select 1", &[23]));
-            check(
-                rename_parse,
-                &parse(old),
-                Head::SIZE + old.len() + 1,
-                &parse(b"tg_12"),
-            );
+            check(rename_parse, &parse(old), Head::SIZE + old.len() + 1, &parse(b"tg_12"));
             let bind = |name: &[u8]| built(|out| frontend::bind(out, b"c1", name, &[Some(b"x")]));
-            check(
-                rename_bind,
-                &bind(old),
-                Head::SIZE + 3 + old.len() + 1,
-                &bind(b"tg_12"),
-            );
-            let describe =
-                |name: &[u8]| built(|out| frontend::describe(out, Target::Statement(name)));
+            check(rename_bind, &bind(old), Head::SIZE + 3 + old.len() + 1, &bind(b"tg_12"));
+            let describe = |name: &[u8]| built(|out| frontend::describe(out, Target::Statement(name)));
             let needed = Head::SIZE + 1 + old.len() + 1;
             check(rename_describe, &describe(old), needed, &describe(b"tg_12"));
             let close = |name: &[u8]| built(|out| frontend::close(out, Target::Statement(name)));

@@ -89,9 +89,7 @@ impl Startup {
         }
         let mut parameters: Vec<(String, String)> = Vec::new();
         loop {
-            let name = body
-                .text("terminator")
-                .map_err(|_| StartupError::Unterminated)?;
+            let name = body.text("terminator").map_err(|_| StartupError::Unterminated)?;
             if name.is_empty() {
                 body.end()?;
                 break;
@@ -106,10 +104,7 @@ impl Startup {
             }
             parameters.push((name, value));
         }
-        let startup = Self {
-            version,
-            parameters,
-        };
+        let startup = Self { version, parameters };
         if startup.user().is_empty() {
             return Err(StartupError::NoUser);
         }
@@ -165,8 +160,7 @@ impl Startup {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .filter(|(name, _)| {
-                !matches!(*name, "user" | "database" | "options" | "replication")
-                    && !name.starts_with("_pq_.")
+                !matches!(*name, "user" | "database" | "options" | "replication") && !name.starts_with("_pq_.")
             })
     }
 

@@ -48,11 +48,7 @@ fn authentication(out: &mut Vec<u8>, code: u32, data: &[u8]) {
 
 /// Appends NegotiateProtocolVersion: the version to go on with, and the protocol options that are not known.
 /// The number is the whole version, as PostgreSQL sends and libpq expects it.
-pub fn negotiate_protocol_version<'a>(
-    out: &mut Vec<u8>,
-    version: Version,
-    unknown: impl IntoIterator<Item = &'a str>,
-) {
+pub fn negotiate_protocol_version<'a>(out: &mut Vec<u8>, version: Version, unknown: impl IntoIterator<Item = &'a str>) {
     let (mut count, mut names) = (0, Vec::new());
     for name in unknown {
         count += 1;
@@ -101,14 +97,7 @@ pub fn refusal(out: &mut Vec<u8>, severity: Severity, refusal: &Refusal) {
     error(out, severity, sqlstate::of(refusal), &refusal.text, None);
 }
 
-fn diagnostic(
-    out: &mut Vec<u8>,
-    kind: u8,
-    severity: Severity,
-    code: &str,
-    words: &str,
-    hint: Option<&str>,
-) {
+fn diagnostic(out: &mut Vec<u8>, kind: u8, severity: Severity, code: &str, words: &str, hint: Option<&str>) {
     let severity = match severity {
         Severity::Error => "ERROR",
         Severity::Fatal => "FATAL",

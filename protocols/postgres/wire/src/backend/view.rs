@@ -193,11 +193,7 @@ pub fn read_columns(body: &[u8]) -> Result<Vec<Column<'_>>, BodyError> {
         let type_id = body.u32("column type")?;
         body.array::<6>("column type size")?;
         let format = body.i16("column format")?;
-        columns.push(Column {
-            name,
-            type_id,
-            format,
-        });
+        columns.push(Column { name, type_id, format });
     }
     body.end().map(|()| columns)
 }

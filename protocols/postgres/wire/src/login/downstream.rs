@@ -197,9 +197,7 @@ impl Downstream {
     fn cleartext(&self, password: &[u8]) -> Result<Next, LoginError> {
         let fits = match &self.stored {
             // Hashed first, so that neither content nor length shows in the time it takes.
-            Stored::Password(stored) => sha256(stored.reveal().as_bytes())
-                .ct_eq(&sha256(password))
-                .into(),
+            Stored::Password(stored) => sha256(stored.reveal().as_bytes()).ct_eq(&sha256(password)).into(),
             Stored::Md5(hash) => hash.is_of(password, &self.user),
             Stored::Scram(verifier) => verifier.is_of(password).is_some(),
         };
@@ -233,9 +231,7 @@ impl Downstream {
             name if name == PLUS.as_bytes() && self.binding.is_some() => true,
             _ => return Err(LoginError::Mechanism),
         };
-        let data = initial
-            .data
-            .ok_or(LoginError::Scram("no client-first-message"))?;
+        let data = initial.data.ok_or(LoginError::Scram("no client-first-message"))?;
         let first = ClientFirst::read(data).map_err(LoginError::Scram)?;
         self.check_flag(first.flag, bound)?;
         let channel = self.binding.as_deref().filter(|_| bound);
@@ -266,12 +262,10 @@ impl Downstream {
     /// downgraded by somebody in between.
     fn check_flag(&self, flag: BindingFlag, bound: bool) -> Result<(), LoginError> {
         match flag {
-            BindingFlag::Bound if !bound => Err(LoginError::Scram(
-                "channel binding with a mechanism that has none",
-            )),
-            BindingFlag::Unsupported | BindingFlag::Unoffered if bound => Err(LoginError::Scram(
-                "SCRAM-SHA-256-PLUS without channel binding data",
-            )),
+            BindingFlag::Bound if !bound => Err(LoginError::Scram("channel binding with a mechanism that has none")),
+            BindingFlag::Unsupported | BindingFlag::Unoffered if bound => {
+                Err(LoginError::Scram("SCRAM-SHA-256-PLUS without channel binding data"))
+            }
             BindingFlag::Unoffered if self.binding.is_some() => Err(LoginError::ChannelBinding(
                 "the client thinks that the server does not support it, but it does",
             )),
@@ -285,9 +279,7 @@ impl Downstream {
             return Err(LoginError::Scram("the nonce does not match"));
         }
         if last.binding != talk.binding {
-            return Err(LoginError::ChannelBinding(
-                "the client is bound to another TLS channel",
-            ));
+            return Err(LoginError::ChannelBinding("the client is bound to another TLS channel"));
         }
         let conversation: [&[u8]; 5] = [
             talk.client_first_bare.as_bytes(),
@@ -326,8 +318,5 @@ impl Downstream {
 }
 
 fn accepted(last_words: Vec<u8>, reusable: Reusable) -> Next {
-    Next::Done(Accepted {
-        last_words,
-        reusable,
-    })
+    Next::Done(Accepted { last_words, reusable })
 }

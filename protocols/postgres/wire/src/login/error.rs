@@ -36,8 +36,9 @@ impl LoginError {
     pub fn refusal(&self) -> Refusal {
         match self {
             Self::Rejected { .. } => Refusal::new(Reason::Unauthenticated, self.to_string()),
-            Self::ChannelBinding(_) => Refusal::new(Reason::Unauthenticated, self.to_string())
-                .with_code(sqlstate::INVALID_AUTHORIZATION),
+            Self::ChannelBinding(_) => {
+                Refusal::new(Reason::Unauthenticated, self.to_string()).with_code(sqlstate::INVALID_AUTHORIZATION)
+            }
             _ => Refusal::new(Reason::Invalid, self.to_string()),
         }
     }
@@ -71,14 +72,10 @@ pub enum ServerLoginError {
     #[error("the server asks for a password, and none is configured for this user")]
     NoPassword,
     /// What is known of the password cannot answer the method asked for.
-    #[error(
-        "the server asks for {0}, which the stored secret cannot answer; configure the plain password"
-    )]
+    #[error("the server asks for {0}, which the stored secret cannot answer; configure the plain password")]
     Unsuited(&'static str),
     /// A password in the clear over an unencrypted stream.
-    #[error(
-        "the server asks for the password in the clear on an unencrypted connection; use TLS to it, or allow this"
-    )]
+    #[error("the server asks for the password in the clear on an unencrypted connection; use TLS to it, or allow this")]
     Cleartext,
     /// A method that is not spoken here.
     #[error("the server asks for authentication method {0}, which is not supported")]

@@ -13,10 +13,7 @@ impl Md5Hash {
     /// From its written form; `None` when the text is something else.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("md5")?;
-        let fits = digits.len() == 32
-            && digits
-                .bytes()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        let fits = digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
         fits.then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
@@ -64,11 +61,7 @@ fn tagged(parts: &[&[u8]]) -> Zeroizing<String> {
     text.push_str("md5");
     for byte in hash.finalize() {
         for half in [byte >> 4, byte & 15] {
-            text.extend(
-                DIGITS
-                    .get(usize::from(half))
-                    .map(|digit| char::from(*digit)),
-            );
+            text.extend(DIGITS.get(usize::from(half)).map(|digit| char::from(*digit)));
         }
     }
     text

@@ -78,11 +78,7 @@ impl Disguise {
 
     /// A plain password's verifier with the salt that its user is shown.
     pub(crate) fn verifier_of(&self, password: &Secret, user: &str) -> Verifier {
-        Verifier::derive(
-            password.reveal().as_bytes(),
-            &self.salt(user),
-            self.iterations,
-        )
+        Verifier::derive(password.reveal().as_bytes(), &self.salt(user), self.iterations)
     }
 
     fn derived(&self, purpose: &[u8], user: &str) -> [u8; 32] {
@@ -90,12 +86,7 @@ impl Disguise {
     }
 
     fn hexadecimal(&self, user: &str) -> String {
-        let number = u128::from_be_bytes(
-            *self
-                .derived(b"password", user)
-                .first_chunk()
-                .unwrap_or(&[0; 16]),
-        );
+        let number = u128::from_be_bytes(*self.derived(b"password", user).first_chunk().unwrap_or(&[0; 16]));
         format!("{number:032x}")
     }
 }

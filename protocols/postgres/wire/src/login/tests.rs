@@ -126,12 +126,7 @@ fn run(client: UpstreamTerms, server: Terms, disguise: &Disguise) -> Outcome {
 
 type Answer = (Vec<u8>, Option<Result<Ready, ServerLoginError>>);
 
-fn feed(
-    upstream: &mut Upstream,
-    mut bytes: &[u8],
-    hashes: &mut usize,
-    random: &mut Random<'_>,
-) -> Answer {
+fn feed(upstream: &mut Upstream, mut bytes: &[u8], hashes: &mut usize, random: &mut Random<'_>) -> Answer {
     while let Some((frame, total)) = Frame::read(bytes).unwrap() {
         bytes = &bytes[total..];
         let mut step = upstream.handle(frame, random);
@@ -154,10 +149,7 @@ fn check(client: UpstreamTerms, server: Terms) -> Outcome {
     let outcome = run(client, server, &disguise(&verifier()));
     let ready = outcome.client.as_ref().expect("the client is let in");
     assert_eq!((ready.process, ready.secret.len()), (42, 32));
-    assert_eq!(
-        ready.parameters,
-        [("server_version".to_owned(), "18.1".to_owned())]
-    );
+    assert_eq!(ready.parameters, [("server_version".to_owned(), "18.1".to_owned())]);
     assert!(outcome.server.is_ok());
     outcome
 }
@@ -165,18 +157,9 @@ fn check(client: UpstreamTerms, server: Terms) -> Outcome {
 #[test]
 fn every_method_with_every_secret() {
     for stored in [plain(), hash(), verifier()] {
-        check(
-            terms(Credential::None),
-            asked(Method::Trust, Some(stored.clone())),
-        );
-        let outcome = check(
-            terms(password()),
-            asked(Method::Cleartext, Some(stored.clone())),
-        );
-        assert_eq!(
-            outcome.server,
-            Ok(Reusable::Password(Secret::new(PASSWORD)))
-        );
+        check(terms(Credential::None), asked(Method::Trust, Some(stored.clone())));
+        let outcome = check(terms(password()), asked(Method::Cleartext, Some(stored.clone())));
+        assert_eq!(outcome.server, Ok(Reusable::Password(Secret::new(PASSWORD))));
         check(terms(password()), asked(Method::Md5, Some(stored)));
     }
     for stored in [plain(), verifier()] {
@@ -187,10 +170,7 @@ fn every_method_with_every_secret() {
 #[test]
 fn a_hash_answers_md5() {
     let stored = Md5Hash::of(PASSWORD.as_bytes(), USER);
-    let outcome = check(
-        terms(Credential::Md5(stored.clone())),
-        asked(Method::Md5, Some(hash())),
-    );
+    let outcome = check(terms(Credential::Md5(stored.clone())), asked(Method::Md5, Some(hash())));
     assert_eq!(outcome.server, Ok(Reusable::Md5(stored)));
 }
 
@@ -226,10 +206,7 @@ fn salted_keys_save_the_hashing() {
             iterations: NonZeroU32::MIN,
         })
     });
-    assert_eq!(
-        check(other, asked(Method::Scram, Some(verifier()))).hashes,
-        1
-    );
+    assert_eq!(check(other, asked(Method::Scram, Some(verifier()))).hashes, 1);
 }
 
 fn refused(client: UpstreamTerms, server: Terms, like: &Stored) -> Outcome {
@@ -252,11 +229,7 @@ fn wrong_and_unknown_look_alike() {
                 continue;
             }
             let wrong = Credential::Password(Secret::new("wrong"));
-            let known = refused(
-                terms(wrong.clone()),
-                asked(method, Some(stored.clone())),
-                &stored,
-            );
+            let known = refused(terms(wrong.clone()), asked(method, Some(stored.clone())), &stored);
             let unknown = refused(terms(wrong), asked(method, None), &stored);
             assert_eq!(known.server, unknown.server);
             assert_eq!(known.questions.len(), unknown.questions.len());
@@ -270,11 +243,7 @@ fn wrong_and_unknown_look_alike() {
         }
     }
     // A user with only a hash cannot log in by SCRAM, whatever the password.
-    refused(
-        terms(password()),
-        asked(Method::Scram, Some(hash())),
-        &verifier(),
-    );
+    refused(terms(password()), asked(Method::Scram, Some(hash())), &verifier());
 }
 
 #[test]
@@ -286,15 +255,8 @@ fn an_unknown_user_keeps_its_salt() {
         salts.push(question.split_once(",s=").unwrap().1.to_owned());
     }
     assert_eq!(salts[0], salts[1]);
-    assert_eq!(
-        disguise(&verifier()).salt("app").len(),
-        16,
-        "as long as PostgreSQL's"
-    );
-    assert_ne!(
-        disguise(&verifier()).salt("app"),
-        disguise(&verifier()).salt("apq")
-    );
+    assert_eq!(disguise(&verifier()).salt("app").len(), 16, "as long as PostgreSQL's");
+    assert_ne!(disguise(&verifier()).salt("app"), disguise(&verifier()).salt("apq"));
 }
 
 #[test]
@@ -313,11 +275,7 @@ fn bound(mut client: UpstreamTerms, mut server: Terms) -> (UpstreamTerms, Terms)
 
 #[test]
 fn channel_binding() {
-    for wanted in [
-        ChannelBinding::Disable,
-        ChannelBinding::Prefer,
-        ChannelBinding::Require,
-    ] {
+    for wanted in [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require] {
         let (mut client, server) = bound(terms(password()), asked(Method::Scram, Some(verifier())));
         client.channel_binding = wanted;
         check(client, server);
@@ -407,9 +365,9 @@ fn secrets_that_do_not_suit() {
 }
 
 /// RFC 7677, section 3: user `user`, password `pencil`.
-const RFC_SERVER_FIRST: &str =
-    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
-const RFC_CLIENT_FINAL: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+const RFC_SERVER_FIRST: &str = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+const RFC_CLIENT_FINAL: &str =
+    "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
 const RFC_SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 
 #[test]
@@ -444,8 +402,7 @@ fn awaiting_proof() -> Upstream {
     out.clear();
     let first = format!("r={nonce}more,s=c2FsdA==,i=2");
     backend::authentication_sasl_continue(&mut out, first.as_bytes());
-    let Step::Hash(job) = upstream.handle(Frame::read(&out).unwrap().unwrap().0, &mut random)
-    else {
+    let Step::Hash(job) = upstream.handle(Frame::read(&out).unwrap().unwrap().0, &mut random) else {
         panic!("no hash job");
     };
     let Step::Send(_) = upstream.hashed(job.run()) else {
@@ -492,10 +449,7 @@ fn bounds_what_a_server_asks() {
     out.clear();
     backend::authentication_sasl_continue(&mut out, first.as_bytes());
     let step = upstream.handle(Frame::read(&out).unwrap().unwrap().0, &mut |_| ());
-    assert!(matches!(
-        step,
-        Step::Failed(ServerLoginError::Iterations(1_000_001))
-    ));
+    assert!(matches!(step, Step::Failed(ServerLoginError::Iterations(1_000_001))));
 }
 
 #[test]
@@ -518,9 +472,7 @@ fn negotiates_the_version() {
 #[test]
 fn reads_stored_secrets() {
     assert_eq!(Stored::parse(PASSWORD), plain());
-    let Stored::Md5(stored) = hash() else {
-        unreachable!()
-    };
+    let Stored::Md5(stored) = hash() else { unreachable!() };
     assert_eq!(Stored::parse(stored.reveal()), hash());
     let Stored::Scram(stored) = verifier() else {
         unreachable!()
@@ -528,11 +480,7 @@ fn reads_stored_secrets() {
     assert_eq!(Stored::parse(&stored.to_string()), verifier());
     // From PostgreSQL 15: create role x password 'y', as stored in pg_authid with its salt.
     assert!(format!("{:?}", verifier()).contains("***"));
-    for wrong in [
-        "SCRAM-SHA-256$0:YQ==$a:b",
-        "SCRAM-SHA-256$",
-        "SCRAM-SHA-256$4096:YQ==",
-    ] {
+    for wrong in ["SCRAM-SHA-256$0:YQ==$a:b", "SCRAM-SHA-256$", "SCRAM-SHA-256$4096:YQ=="] {
         assert_eq!(wrong.parse::<Verifier>(), Err(VerifierError));
     }
 }

@@ -6,9 +6,7 @@ use tidegate_base::Secret;
 use super::keys::{HashJob, Key, SaltedKeys, ScramKeys, mac};
 use super::messages::{ServerFirst, binding_value, nonce, server_signature};
 use super::{ChannelBinding, Md5Hash, PLAIN, PLUS, Random, ServerLoginError};
-use crate::backend::{
-    Authentication, BackendKey, ErrorFields, Negotiation, ParameterStatus, Status,
-};
+use crate::backend::{Authentication, BackendKey, ErrorFields, Negotiation, ParameterStatus, Status};
 use crate::{Frame, Version, backend, frontend, startup_packet};
 
 /// What the gateway can answer a server with.
@@ -178,11 +176,7 @@ impl Upstream {
         }
     }
 
-    fn advance(
-        &mut self,
-        frame: Frame<'_>,
-        random: &mut Random<'_>,
-    ) -> Result<Step, ServerLoginError> {
+    fn advance(&mut self, frame: Frame<'_>, random: &mut Random<'_>) -> Result<Step, ServerLoginError> {
         if frame.body.len() > MAX_BODY {
             return Err(ServerLoginError::TooMuch);
         }
@@ -196,11 +190,7 @@ impl Upstream {
         }
     }
 
-    fn authentication(
-        &mut self,
-        asked: Authentication<'_>,
-        random: &mut Random<'_>,
-    ) -> Result<Step, ServerLoginError> {
+    fn authentication(&mut self, asked: Authentication<'_>, random: &mut Random<'_>) -> Result<Step, ServerLoginError> {
         let state = std::mem::replace(&mut self.state, State::Over);
         let must_bind = self.terms.channel_binding == ChannelBinding::Require;
         match (state, asked) {
@@ -216,9 +206,7 @@ impl Upstream {
             (State::Asked, Authentication::Cleartext) => self.cleartext(),
             (State::Asked, Authentication::Md5(salt)) => self.md5(salt),
             (State::Asked, Authentication::Sasl(offered)) => self.scram(offered, random),
-            (State::ScramFirst(first), Authentication::SaslContinue(data)) => {
-                self.scram_continue(first, data)
-            }
+            (State::ScramFirst(first), Authentication::SaslContinue(data)) => self.scram_continue(first, data),
             (State::ScramFinal { signature }, Authentication::SaslFinal(data)) => {
                 let given = server_signature(data).map_err(ServerLoginError::Scram)?;
                 if !bool::from(given.ct_eq(&signature)) {
@@ -250,9 +238,7 @@ impl Upstream {
 
     fn md5(&mut self, salt: [u8; 4]) -> Result<Step, ServerLoginError> {
         let hash = match &self.terms.credential {
-            Credential::Password(password) => {
-                Md5Hash::of(password.reveal().as_bytes(), &self.terms.user)
-            }
+            Credential::Password(password) => Md5Hash::of(password.reveal().as_bytes(), &self.terms.user),
             Credential::Md5(hash) => hash.clone(),
             Credential::None => return Err(ServerLoginError::NoPassword),
             Credential::ScramKeys(_) => return Err(ServerLoginError::Unsuited("an MD5 hash")),
@@ -273,11 +259,7 @@ impl Upstream {
         let nonce = nonce(random);
         let bare = format!("n=,r={nonce}");
         let mut out = Vec::new();
-        frontend::sasl_initial(
-            &mut out,
-            mechanism,
-            format!("{gs2_header}{bare}").as_bytes(),
-        );
+        frontend::sasl_initial(&mut out, mechanism, format!("{gs2_header}{bare}").as_bytes());
         self.state = State::ScramFirst(ScramFirst {
             bare,
             gs2_header,
@@ -289,11 +271,7 @@ impl Upstream {
 
     /// The strongest mechanism that both sides can, and what to say about channel binding.
     fn mechanism(&self, offered: &[u8]) -> Result<(&'static str, &'static str), ServerLoginError> {
-        let offers = |name: &str| {
-            offered
-                .split(|byte| *byte == 0)
-                .any(|one| one == name.as_bytes())
-        };
+        let offers = |name: &str| offered.split(|byte| *byte == 0).any(|one| one == name.as_bytes());
         let wanted = self.terms.channel_binding;
         let able = self.terms.binding.is_some() && wanted != ChannelBinding::Disable;
         if able && offers(PLUS) {
@@ -382,9 +360,7 @@ impl Upstream {
                     return Err(ServerLoginError::TooMuch);
                 }
                 let status = ParameterStatus::read(frame.body)?;
-                self.ready
-                    .parameters
-                    .push((lossy(status.name), lossy(status.value)));
+                self.ready.parameters.push((lossy(status.name), lossy(status.value)));
                 Ok(Step::More)
             }
             b'K' => {

@@ -25,20 +25,10 @@ impl Verifier {
     /// From a password. Slow by intent (PBKDF2).
     pub fn derive(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> Self {
         let keys = ScramKeys::derive(password, salt, iterations);
-        Self::from_parts(
-            iterations,
-            salt.to_vec(),
-            keys.stored_key(),
-            keys.server_key,
-        )
+        Self::from_parts(iterations, salt.to_vec(), keys.stored_key(), keys.server_key)
     }
 
-    pub(crate) fn from_parts(
-        iterations: NonZeroU32,
-        salt: Vec<u8>,
-        stored_key: Key,
-        server_key: Key,
-    ) -> Self {
+    pub(crate) fn from_parts(iterations: NonZeroU32, salt: Vec<u8>, stored_key: Key, server_key: Key) -> Self {
         Self {
             iterations,
             salt,
@@ -116,7 +106,5 @@ impl fmt::Debug for Verifier {
 
 /// A text that is no verifier; it is not repeated, since it may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no SCRAM verifier: expected SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey, as in pg_authid.rolpassword"
-)]
+#[error("no SCRAM verifier: expected SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey, as in pg_authid.rolpassword")]
 pub struct VerifierError;
