@@ -75,7 +75,10 @@ fn holds_a_sign(sql: &[u8]) -> bool {
         let (before, behind) = sql.split_at(at);
         let behind = behind.split_first();
         let hit = match behind {
-            Some((b';', behind)) => behind.iter().any(|byte| !is_blank(*byte) && *byte != b';'),
+            // When nothing follows it, nothing else can follow either.
+            Some((b';', behind)) => {
+                return behind.iter().any(|byte| !is_blank(*byte) && *byte != b';');
+            }
             // An UPDATE of the view pg_settings sets them.
             Some((b'_', behind)) => {
                 (ends_with(before, b"set") && starts_with(behind, b"config"))

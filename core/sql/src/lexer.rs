@@ -277,13 +277,13 @@ impl<'a> Lexer<'a> {
     }
 
     /// An operator ends where a comment begins, and ends in a sign only when it holds one of the characters that no
-    /// SQL operator has (4.1.3), so that `x=-1` is `x = -1`. No operator has 64 characters; without that bound a long
-    /// row of signs would be read again for each of them.
+    /// SQL operator has (4.1.3), so that `x=-1` is `x = -1`. No operator in use is longer than the bound; without
+    /// one, a long row of signs would be read again for each of them.
     fn operator(&mut self) -> TokenKind {
         let start = self.at;
         let mut special = false;
         while is_operator(self.peek(0))
-            && self.at - start < 64
+            && self.at - start < 16
             && !matches!((self.peek(0), self.peek(1)), (b'-', b'-') | (b'/', b'*'))
         {
             special |= is_special(self.peek(0));
