@@ -53,15 +53,40 @@ enum Piece<'a> {
     Sign(&'a [u8]),
 }
 
-/// Keywords behind which a parenthesis opens something else than arguments.
+/// Keywords behind which a parenthesis opens something else than arguments, and a sign belongs to the number behind it.
 fn takes_a_space(word: &[u8]) -> bool {
-    const WORDS: [&str; 20] = [
-        "and", "as", "by", "case", "else", "exists", "from", "in", "join", "not", "on", "or",
-        "select", "set", "then", "union", "using", "values", "when", "where",
-    ];
-    WORDS
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    let mut lower = [0; 6];
+    let Some(lower) = lower.get_mut(..word.len()) else {
+        return false;
+    };
+    lower.copy_from_slice(word);
+    lower.make_ascii_lowercase();
+    matches!(
+        &*lower,
+        b"and"
+            | b"as"
+            | b"by"
+            | b"case"
+            | b"else"
+            | b"exists"
+            | b"from"
+            | b"in"
+            | b"join"
+            | b"limit"
+            | b"not"
+            | b"offset"
+            | b"on"
+            | b"or"
+            | b"return"
+            | b"select"
+            | b"set"
+            | b"then"
+            | b"union"
+            | b"using"
+            | b"values"
+            | b"when"
+            | b"where"
+    )
 }
 
 /// Where an `IN` list is.
