@@ -328,8 +328,21 @@ pub(crate) fn starts_word(byte: u8) -> bool {
 }
 
 pub(crate) fn continues_word(byte: u8) -> bool {
-    starts_word(byte) || byte.is_ascii_digit() || byte == b'$'
+    CONTINUES_WORD[usize::from(byte)]
 }
+
+/// A table: most bytes of SQL are in words.
+const CONTINUES_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
 
 fn is_special(byte: u8) -> bool {
     matches!(
