@@ -1,3 +1,5 @@
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
@@ -39,7 +41,8 @@ pub struct UpstreamTerms {
     pub binding: Option<Vec<u8>>,
     /// Whether to use it.
     pub channel_binding: ChannelBinding,
-    /// Keys from an earlier login: with the same salt and iterations, no hashing is needed.
+    /// Keys from an earlier login with the same password: with the same salt and iterations, no hashing is needed.
+    /// A caller forgets them when the password changes.
     pub salted: Option<SaltedKeys>,
 }
 
@@ -68,7 +71,7 @@ pub enum Step {
 }
 
 /// A server connection that was logged in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ready {
     /// What the server reported, in order. Text that is not UTF-8 is replaced, as no setting that matters is.
     pub parameters: Vec<(String, String)>,
@@ -82,6 +85,18 @@ pub struct Ready {
     pub status: Status,
     /// Keys to give to the next login as [`UpstreamTerms::salted`].
     pub salted: Option<SaltedKeys>,
+}
+
+/// Without the cancel secret: whoever reads it in a log could cancel this server's queries.
+impl fmt::Debug for Ready {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Ready")
+            .field("parameters", &self.parameters)
+            .field("process", &self.process)
+            .field("version", &self.version)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
