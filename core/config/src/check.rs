@@ -52,7 +52,7 @@ impl Checker<'_> {
         }
         match select(self.schema, shape, node) {
             Selection::One(shape) => self.against(&shape, node, &place),
-            Selection::Several(shapes) => self.nearest_of(shapes, node, place),
+            Selection::Several(shapes) => self.nearest_of(shapes, node, &place),
             Selection::WrongKind { expected } => self.wrong_kind(&expected, node, &place),
             other => self.wrong_alternative(other, node, &place),
         }
@@ -86,7 +86,7 @@ impl Checker<'_> {
     }
 
     /// Nothing tells these apart: the one with the fewest mistakes was meant.
-    fn nearest_of(&mut self, shapes: Vec<Shape>, node: &Node, place: Place) {
+    fn nearest_of(&mut self, shapes: Vec<Shape>, node: &Node, place: &Place) {
         let fewest = shapes
             .into_iter()
             .map(|shape| {
@@ -95,7 +95,7 @@ impl Checker<'_> {
                     schema: self.schema,
                     mistakes: Vec::new(),
                 };
-                trial.against(&shape, node, &place);
+                trial.against(&shape, node, place);
                 trial.mistakes
             })
             .min_by_key(Vec::len);
@@ -110,7 +110,7 @@ impl Checker<'_> {
             Value::Map(entries) if shape.is_map() => self.map(shape, node, entries, place),
             Value::List(nodes) if shape.is_list() => self.list(shape, node, nodes, place),
             Value::Map(_) | Value::List(_) | Value::Null => {
-                self.wrong_kind(&shape.expected(), node, place)
+                self.wrong_kind(&shape.expected(), node, place);
             }
             _ => {
                 if let Some(message) = scalar::judge(shape, node, &place.path) {

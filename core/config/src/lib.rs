@@ -10,14 +10,18 @@
 
 mod check;
 mod decode;
+mod default_file;
 mod diff;
 mod document;
+mod effective;
+mod emit;
 mod environment;
 mod interpolate;
 mod mistake;
 mod node;
 mod overrides;
 mod path;
+mod reference;
 mod resolve;
 mod scalar;
 mod select;
@@ -28,11 +32,14 @@ mod yaml_text;
 
 pub use check::check;
 pub use decode::decode;
+pub use default_file::default_file;
 pub use diff::{Change, ChangeKind, diff};
 pub use document::Document;
+pub use effective::effective;
 pub use environment::{Environment, ProcessEnvironment};
 pub use mistake::{Mistake, nearest, report, report_with_source};
 pub use node::{Entry, Node, Source, Span, Value};
 pub use overrides::Overrides;
 pub use path::{Path, Step};
+pub use reference::reference;
 pub use resolve::{load, prepare};

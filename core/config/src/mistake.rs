@@ -88,11 +88,11 @@ pub fn report_with_source(mistakes: &[Mistake], document: &Document) -> String {
         {
             let number = span.line.to_string();
             let gutter = " ".repeat(number.len());
-            let lead: String = line
-                .chars()
-                .take(span.column.saturating_sub(1))
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
-                .collect();
+            let tabs = line.chars().map(|c| if c == '\t' { '\t' } else { ' ' });
+            let lead = tabs
+                .chain(std::iter::repeat(' '))
+                .take(span.column.saturating_sub(1));
+            let lead: String = lead.collect();
             let _ = writeln!(text, " {number} | {line}\n {gutter} | {lead}^");
         }
         text

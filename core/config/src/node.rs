@@ -121,6 +121,30 @@ impl Node {
         }
     }
 
+    /// A tree without places.
+    pub(crate) fn from_json(value: &serde_json::Value) -> Self {
+        use serde_json::Value as Json;
+        let value = match value {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Bool(*value),
+            Json::Number(number) => number.as_i64().map_or_else(
+                || Value::Float(number.as_f64().unwrap_or_default()),
+                Value::Int,
+            ),
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => Value::List(items.iter().map(Self::from_json).collect()),
+            Json::Object(map) => {
+                let entry = |(key, value): (&String, &Json)| Entry {
+                    key: key.clone(),
+                    span: Span::default(),
+                    node: Self::from_json(value),
+                };
+                Value::Map(map.iter().map(entry).collect())
+            }
+        };
+        Self::new(Span::default(), value)
+    }
+
     /// The same tree without places, as JSON; a number that JSON cannot hold becomes null.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

@@ -34,7 +34,7 @@ impl Document {
             })
             .collect();
         mistakes.extend(apply(self, schema, environment, overrides));
-        settle(schema, schema.root(), self.root_mut());
+        settle(schema, &schema.root(), self.root_mut());
         mistakes
     }
 }

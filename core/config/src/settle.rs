@@ -5,11 +5,15 @@ use crate::select::{Selection, select};
 use crate::shape::{Schema, Shape};
 
 /// Settles a tree against its schema.
-pub(crate) fn settle(schema: Schema<'_>, shape: Shape, node: &mut Node) {
+pub(crate) fn settle(schema: Schema<'_>, shape: &Shape, node: &mut Node) {
+    if !matches!(node.value, Value::Map(_) | Value::List(_)) {
+        // A text from outside may become any alternative's type, so none is chosen by what it is now.
+        return settle_scalar(&schema.branches(shape), node);
+    }
     let shapes = match select(schema, shape.clone(), node) {
         Selection::One(shape) => vec![*shape],
         Selection::Several(shapes) => shapes,
-        Selection::WrongKind { .. } => schema.branches(&shape),
+        Selection::WrongKind { .. } => schema.branches(shape),
         _ => return,
     };
     match &mut node.value {
@@ -22,18 +26,18 @@ pub(crate) fn settle(schema: Schema<'_>, shape: Shape, node: &mut Node) {
                         .or_else(|| shape.entry_schema())
                 });
                 if let Some(inner) = inner {
-                    settle(schema, schema.shape(inner), &mut entry.node);
+                    settle(schema, &schema.shape(inner), &mut entry.node);
                 }
             }
         }
         Value::List(nodes) => {
             if let Some(items) = shapes.iter().find_map(|shape| shape.items.as_ref()) {
                 for node in nodes {
-                    settle(schema, schema.shape(items), node);
+                    settle(schema, &schema.shape(items), node);
                 }
             }
         }
-        _ => settle_scalar(&shapes, node),
+        _ => {}
     }
 }
 

@@ -244,7 +244,7 @@ impl Builder {
         }
     }
 
-    fn place(&mut self, node: Node, mistakes: &mut Vec<Wrong>) -> Result<(), Wrong> {
+    fn place(&mut self, node: Node, mistakes: &[Wrong]) -> Result<(), Wrong> {
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());

@@ -3,6 +3,7 @@
 mod sample;
 
 use sample::{check, prepared};
+use tidegate_config::{Document, Mistake, Path, report, report_with_source};
 
 #[test]
 fn five_mistakes_in_one_file_are_five_lines() {
@@ -187,7 +188,7 @@ clusters:
     let mut laughs = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
     for level in 1..12 {
         let list = vec![format!("*a{}", level - 1); 9].join(",");
-        laughs.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+        laughs += &format!("a{level}: &a{level} [{list}]\n");
     }
     let told = prepared("t.yaml", &laughs, &[]).unwrap_err();
     assert_eq!(told.len(), 1);
@@ -202,4 +203,52 @@ clusters:
     let dots = vec!["a"; 100_000].join(".");
     let told = prepared("t.toml", &format!("{dots} = 1"), &[]).unwrap_err();
     assert!(told[0].message.starts_with("nested deeper"), "{}", told[0]);
+}
+
+#[test]
+fn later_checks_point_at_places() {
+    let text = "clusters:\n  a:\n    endpoints:\n      - address: 'a:1'\n";
+    let document = prepared("t.yaml", text, &[]).unwrap();
+    let told = |path: Path| Mistake::at(&document, path, "no").to_string();
+    assert_eq!(
+        told("clusters.a.endpoints[0].address".into()),
+        "t.yaml:4:9: no"
+    );
+    assert_eq!(told("clusters.a.endpoints[0]".into()), "t.yaml:4:9: no");
+    assert_eq!(told("clusters.a.pool.size".into()), "t.yaml:2:3: no");
+    assert_eq!(told(Path::root()), "t.yaml:1:1: no");
+}
+
+#[test]
+fn the_report_for_people_shows_the_line_but_no_value_that_may_be_secret() {
+    let text = "\
+log: { levle: hunter1 }
+listeners:
+  main:
+    protocol: postgres
+    address: nowhere
+    login: { method: scram-sha-256, users: { a: { password: hunter2, pasword: hunter3 } } }
+";
+    let told = prepared("t.yaml", text, &[]).unwrap_err();
+    let mut document = Document::parse("t.yaml", text).unwrap();
+    document.resolve(
+        &sample::schema(),
+        &sample::environment(&[]),
+        sample::OVERRIDES,
+    );
+    assert_eq!(
+        report_with_source(&told, &document),
+        "\
+t.yaml:1:8: unknown key `levle` in log; did you mean `level`?
+ 1 | log: { levle: ***
+   |        ^
+t.yaml:5:14: `nowhere` of listeners.main.address is not an address (host:port, [ipv6]:port or unix:/path)
+ 5 |     address: nowhere
+   |              ^
+t.yaml:6:70: unknown key `pasword` in listeners.main.login.users.a; did you mean `password`?
+ 6 |     login: { method: scram-sha-256, users: { a: { password: ***
+   |                                                                      ^
+"
+    );
+    assert_eq!(report(&told).lines().count(), 3);
 }

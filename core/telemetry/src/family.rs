@@ -32,7 +32,7 @@ impl<I: Instrument> Family<I> {
     }
 
     pub(crate) fn slot(&self, values: &[&str]) -> Slot<I::Core> {
-        let mut key: Box<[Box<str>]> = vec![Box::default(); self.0.labels.len()].into();
+        let mut key: LabelValues = vec![Box::default(); self.0.labels.len()].into();
         for (label, value) in key.iter_mut().zip(values) {
             *label = cut(value).into();
         }
@@ -51,6 +51,9 @@ fn cut(value: &str) -> &str {
     value.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
+/// One value for each label, in the family's order.
+type LabelValues = Box<[Box<str>]>;
+
 /// What the registry keeps of a family.
 #[derive(Debug)]
 pub(crate) struct Inner<C: Core> {
@@ -59,7 +62,7 @@ pub(crate) struct Inner<C: Core> {
     labels: Vec<String>,
     bounds: Box<[u64]>,
     max_series: usize,
-    series: Mutex<BTreeMap<Box<[Box<str>]>, Arc<Series<C>>>>,
+    series: Mutex<BTreeMap<LabelValues, Arc<Series<C>>>>,
 }
 
 impl<C: Core> Inner<C> {
@@ -84,7 +87,7 @@ impl<C: Core> Inner<C> {
         self.labels == labels && *self.bounds == *bounds
     }
 
-    fn enlist(&self, mut key: Box<[Box<str>]>) -> Slot<C> {
+    fn enlist(&self, mut key: LabelValues) -> Slot<C> {
         let mut all = lock(&self.series);
         if !all.contains_key(&key) && all.len() >= self.max_series {
             if !C::IS_KEPT {

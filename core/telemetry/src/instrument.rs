@@ -27,7 +27,7 @@ pub const DEFAULT_BOUNDS: &[Duration] = &[
     Duration::from_secs(5),
     Duration::from_secs(10),
     Duration::from_secs(30),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
 ];
 
 /// What a family hands out: [`Counter`], [`Gauge`] or [`Histogram`].

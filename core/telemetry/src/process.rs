@@ -57,7 +57,7 @@ fn gauge(out: &mut Exposition, name: &str, help: &str, value: u64) {
     out.sample(name, [], value);
 }
 
-/// What is wanted of `/proc/self/stat` (proc_pid_stat(5)).
+/// What is wanted of `/proc/self/stat` (`proc_pid_stat(5)`).
 #[derive(Debug, PartialEq)]
 struct Stat {
     cpu_ticks: u64,

@@ -84,10 +84,12 @@ impl Registry {
             .map(|family| Arc::clone(&family.exposed))
             .collect();
         let mut out = Exposition::default();
-        families.iter().for_each(|family| family.expose(&mut out));
-        lock(&self.collectors)
-            .iter()
-            .for_each(|collector| collector.collect(&mut out));
+        for family in &families {
+            family.expose(&mut out);
+        }
+        for collector in lock(&self.collectors).iter() {
+            collector.collect(&mut out);
+        }
         out.into_text()
     }
 

@@ -1,4 +1,5 @@
 //! What a log line looks like.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
 //! What a scrape says.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -167,9 +168,9 @@ fn writers_count_exactly_while_somebody_scrapes() {
                 last = now;
             }
         });
-        writers
-            .into_iter()
-            .for_each(|writer| writer.join().unwrap());
+        for writer in writers {
+            writer.join().unwrap();
+        }
         done.store(true, Ordering::Relaxed);
     });
     let text = registry.render();

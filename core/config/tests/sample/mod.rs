@@ -55,7 +55,7 @@ pub enum Format {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "protocol", rename_all = "snake_case")]
 pub enum Listener {
-    /// PostgreSQL.
+    /// The elephant.
     Postgres(PostgresListener),
     /// Redis.
     Redis(RedisListener),
@@ -70,7 +70,7 @@ pub struct RedisListener {
     pub databases: u16,
 }
 
-/// A PostgreSQL listener.
+/// A listener.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresListener {
