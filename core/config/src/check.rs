@@ -19,14 +19,11 @@ pub fn check(document: &Document, schema: &Json) -> Vec<Mistake> {
         mistakes: Vec::new(),
     };
     let root = document.root();
-    checker.node(
-        schema.root(),
-        root,
-        Place {
-            path: Path::root(),
-            span: root.span,
-        },
-    );
+    let place = Place {
+        path: Path::root(),
+        span: root.span,
+    };
+    checker.node(schema.root(), root, &place);
     checker
         .mistakes
         .sort_by(|one, other| (&one.span, &one.origin).cmp(&(&other.span, &other.origin)));
@@ -46,15 +43,15 @@ struct Checker<'d> {
 }
 
 impl Checker<'_> {
-    fn node(&mut self, shape: Shape, node: &Node, place: Place) {
+    fn node(&mut self, shape: Shape, node: &Node, place: &Place) {
         if node.value == Value::Null && shape.nullable {
             return;
         }
         match select(self.schema, shape, node) {
-            Selection::One(shape) => self.against(&shape, node, &place),
-            Selection::Several(shapes) => self.nearest_of(shapes, node, &place),
-            Selection::WrongKind { expected } => self.wrong_kind(&expected, node, &place),
-            other => self.wrong_alternative(other, node, &place),
+            Selection::One(shape) => self.against(&shape, node, place),
+            Selection::Several(shapes) => self.nearest_of(shapes, node, place),
+            Selection::WrongKind { expected } => self.wrong_kind(&expected, node, place),
+            other => self.wrong_alternative(other, node, place),
         }
     }
 
@@ -131,7 +128,7 @@ impl Checker<'_> {
                     path: place.path.key(&entry.key),
                     span: entry.span,
                 };
-                self.node(self.schema.shape(inner), &entry.node, place);
+                self.node(self.schema.shape(inner), &entry.node, &place);
             } else if shape.additional == Additional::Closed {
                 let known: Vec<&str> = shape.properties.keys().map(String::as_str).collect();
                 self.unknown_key(entry, &place.path, &known);
@@ -166,7 +163,7 @@ impl Checker<'_> {
                 path: place.path.index(index),
                 span: node.span,
             };
-            self.node(self.schema.shape(items), node, place);
+            self.node(self.schema.shape(items), node, &place);
         }
     }
 

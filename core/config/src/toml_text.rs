@@ -12,10 +12,6 @@ use crate::node::{Entry, Node, Span, Value};
 /// Reads one TOML document; every syntax error is reported.
 pub(crate) fn read(name: &str, text: &str) -> Result<Node, Vec<Mistake>> {
     let lines = Lines::new(text);
-    if let Some(span) = lines.first_deep_key() {
-        let message = format!("nested deeper than {} levels", Budget::DEPTH);
-        return Err(vec![Mistake::in_text(name, Some(span), message)]);
-    }
     let (table, errors) = DeTable::parse_recoverable(text);
     let range = table.span();
     let root = Spanned::new(range, DeValue::Table(table.into_inner()));
@@ -135,18 +131,5 @@ impl<'t> Lines<'t> {
             .get(start..range.start)
             .map_or(0, |lead| lead.chars().count());
         Span::new(line.max(1), column + 1)
-    }
-
-    /// A dotted key makes one table per dot, outside the parser's own bound on nesting, and dropping a hundred
-    /// thousand nested tables overflows the stack. No honest line has that many dots.
-    fn first_deep_key(&self) -> Option<Span> {
-        let is_deep = |line: &str| {
-            let key = line.split('=').next().unwrap_or(line);
-            key.bytes().filter(|byte| *byte == b'.').count() > Budget::DEPTH
-        };
-        self.text
-            .lines()
-            .position(is_deep)
-            .map(|index| Span::new(index + 1, 1))
     }
 }

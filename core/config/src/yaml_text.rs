@@ -147,7 +147,7 @@ impl Builder {
         Ok(())
     }
 
-    fn end(&mut self, mistakes: &mut Vec<Wrong>) -> Result<(), Wrong> {
+    fn end(&mut self, mistakes: &[Wrong]) -> Result<(), Wrong> {
         let Some(Open {
             span,
             anchor,
@@ -211,7 +211,7 @@ impl Builder {
         self.place(node, mistakes)
     }
 
-    fn alias(&mut self, anchor: usize, span: Span, mistakes: &mut Vec<Wrong>) -> Result<(), Wrong> {
+    fn alias(&mut self, anchor: usize, span: Span, mistakes: &[Wrong]) -> Result<(), Wrong> {
         let Some(found) = self.anchors.get(&anchor) else {
             return Err((
                 span,

@@ -1,6 +1,9 @@
 //! What is told about a configuration, to the line and column.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod sample;
+
+use std::fmt::Write as _;
 
 use sample::{check, prepared};
 use tidegate_config::{Document, Mistake, Path, report, report_with_source};
@@ -188,7 +191,7 @@ clusters:
     let mut laughs = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
     for level in 1..12 {
         let list = vec![format!("*a{}", level - 1); 9].join(",");
-        laughs += &format!("a{level}: &a{level} [{list}]\n");
+        let _ = writeln!(laughs, "a{level}: &a{level} [{list}]");
     }
     let told = prepared("t.yaml", &laughs, &[]).unwrap_err();
     assert_eq!(told.len(), 1);
@@ -200,9 +203,18 @@ clusters:
     let told = prepared("t.yaml", &("[".repeat(70) + &"]".repeat(70)), &[]).unwrap_err();
     assert!(told[0].message.starts_with("nested deeper"), "{}", told[0]);
     assert!(prepared("t.yaml", &"[".repeat(100_000), &[]).is_err());
-    let dots = vec!["a"; 100_000].join(".");
-    let told = prepared("t.toml", &format!("{dots} = 1"), &[]).unwrap_err();
-    assert!(told[0].message.starts_with("nested deeper"), "{}", told[0]);
+    for depth in [70, 100, 100_000] {
+        let dots = vec!["a"; depth].join(".");
+        for text in [
+            format!("{dots} = 1"),
+            format!("[{dots}]"),
+            format!("x = {{ {dots} = 1 }}"),
+        ] {
+            assert!(prepared("t.toml", &text, &[]).is_err(), "{depth}");
+        }
+        let lists = format!("x = {}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(prepared("t.toml", &lists, &[]).is_err(), "{depth}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What is made from a schema: the effective configuration, the default file, the reference page.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod sample;
 

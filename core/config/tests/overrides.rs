@@ -1,10 +1,11 @@
 //! Values from outside the file: `${…}`, variables, secret files.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod sample;
 
 use sample::{Config, Listener, check, prepared};
 use serde_json::Value as Json;
-use tidegate_config::{decode, effective};
+use tidegate_config::{Node, decode, effective};
 
 const TEXT: &str = "\
 listeners:
@@ -27,9 +28,7 @@ fn set(variables: &[(&str, &str)], path: &str, expected: &str) {
     let mut all = vec![("SECRET", "s")];
     all.extend(variables);
     let document = prepared("t.yaml", TEXT, &all).unwrap();
-    let found = document
-        .node(path)
-        .map_or(Json::Null, |node| node.to_json());
+    let found = document.node(path).map_or(Json::Null, Node::to_json);
     assert_eq!(found.to_string(), expected, "{variables:?}");
 }
 
@@ -194,6 +193,13 @@ fn no_mistake_and_no_output_shows_what_came_from_outside() {
     assert!(!effective(&document, &sample::schema()).contains("hunter2"));
 }
 
+/// What no schema was made from.
+#[derive(Debug, serde::Deserialize)]
+struct Narrow {
+    #[allow(dead_code)] // only its refusal is looked at
+    clusters: std::collections::BTreeMap<String, u8>,
+}
+
 #[test]
 fn a_checked_document_becomes_its_struct() {
     let document = prepared("t.yaml", TEXT, &[("SECRET", "hunter2")]).unwrap();
@@ -204,11 +210,6 @@ fn a_checked_document_becomes_its_struct() {
     assert_eq!(listener.max_clients, 5);
     assert_eq!(config.clusters["a"].endpoints[0].address.to_string(), "a:1");
 
-    #[derive(Debug, serde::Deserialize)]
-    struct Narrow {
-        #[allow(dead_code)] // only its refusal is looked at
-        clusters: std::collections::BTreeMap<String, u8>,
-    }
     let told = decode::<Narrow>(&document).unwrap_err();
     assert_eq!(
         told[0].to_string(),
