@@ -1,0 +1,1 @@
+//! The sqlx suite against PostgreSQL itself.
