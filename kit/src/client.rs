@@ -1,4 +1,4 @@
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
@@ -102,6 +102,12 @@ impl Deref for Client {
 
     fn deref(&self) -> &Self::Target {
         &self.client
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.client
     }
 }
 
