@@ -1,3 +1,29 @@
-//! t
-#![allow(dead_code)]
+//! One PostgreSQL client connection, from hello to goodbye.
+//!
+//! The way of the data: [`Postgres`] greets a client on a login thread (`admit`), its core's `room` gives it a `session`,
+//! and the session takes `server`s from the pools that live on the same core. What a server still owes is kept by
+//! `expected`, which decides when a server may go to somebody else.
+
+mod admit;
+mod config;
+mod dial;
+mod effects;
 mod expected;
+mod group;
+mod health;
+mod metrics;
+mod plan;
+mod protocol;
+mod room;
+mod server;
+mod session;
+mod settings;
+mod statements;
+mod users;
+
+pub use config::{
+    ClusterUser, Credential, Deployment, Login, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster,
+    PostgresListener, Route, Timeouts, User, UserSuffix,
+};
+pub use plan::{PlanMistake, PostgresPlan, targets};
+pub use protocol::Postgres;

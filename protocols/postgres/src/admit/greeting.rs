@@ -1,0 +1,250 @@
+use std::sync::Arc;
+
+use tidegate_base::{Kind, Origin, Reason, Refusal};
+use tidegate_engine::{Admitted, Cores, Downstream, SessionError};
+use tidegate_net::tls::Identity;
+use tidegate_net::{Peer, Stream, TlsMode};
+use tidegate_postgres_wire::backend::{self, Severity};
+use tidegate_postgres_wire::{CancelAddress, First, MAX_STARTUP_LEN, Startup, sqlstate};
+
+use super::login::{Answerer, log_in};
+use super::route::find_route;
+use super::{Client, settings_of};
+use crate::Postgres;
+use crate::plan::ListenerRules;
+use crate::room::CancelRequest;
+
+/// How much of a hello is read at once.
+const READ: usize = 2 * 1024;
+/// A client may ask for TLS and for GSS once each before its start-up packet.
+const MOST_REQUESTS: usize = 3;
+
+/// A client's stream before it is logged in.
+pub(super) struct Hello {
+    pub(super) stream: Stream,
+    pub(super) held: Vec<u8>,
+    pub(super) identity: Option<Identity>,
+    pub(super) peer: Peer,
+}
+
+/// What a client wants once it has said hello.
+enum Wish {
+    Start(Startup),
+    Cancel { process: i32, secret: Vec<u8> },
+    /// It left, as a load balancer's probe does.
+    Nothing,
+}
+
+/// Greets a client.
+pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result<Admitted, SessionError> {
+    let Downstream {
+        stream,
+        peer,
+        listener,
+        refusal,
+        cores,
+        ..
+    } = downstream;
+    let mut hello = Hello {
+        stream,
+        held: Vec::new(),
+        identity: None,
+        peer,
+    };
+    let tls = listener.tls.as_deref();
+    let startup = match hello.wish(tls).await? {
+        Wish::Nothing => return Ok(Admitted::Finished),
+        Wish::Cancel { process, secret } => {
+            forward_cancel(postgres, &cores, listener.protocol, process, secret).await;
+            return Ok(Admitted::Finished);
+        }
+        Wish::Start(startup) => startup,
+    };
+    if let Some(refusal) = refusal {
+        return hello.refuse(&refusal, Kind::Limit).await;
+    }
+    if tls.is_some_and(|tls| tls.mode() == TlsMode::Require) && hello.identity.is_none() && peer.ip().is_some() {
+        let refusal = Refusal::new(Reason::Unauthenticated, "this server accepts encrypted connections only: use TLS")
+            .with_code(sqlstate::INVALID_AUTHORIZATION);
+        return hello.refuse(&refusal, Kind::Tls).await;
+    }
+    let plan = postgres.plan();
+    let Some(rules) = plan.listeners.get(&listener.name).map(Arc::clone) else {
+        let refusal = Refusal::new(Reason::Unavailable, "this listener is being removed");
+        return hello.refuse(&refusal, Kind::Config).await;
+    };
+    seat(postgres, hello, &rules, &listener.name, startup).await
+}
+
+/// Route, login, and the word to the core.
+async fn seat(
+    postgres: &Postgres,
+    mut hello: Hello,
+    rules: &ListenerRules,
+    listener: &Arc<str>,
+    startup: Startup,
+) -> Result<Admitted, SessionError> {
+    let (version, must_say) = startup.negotiate();
+    if must_say {
+        let mut out = Vec::new();
+        backend::negotiate_protocol_version(&mut out, version, startup.protocol_options());
+        hello.stream.write_all(&out).await.map_err(|error| SessionError::downstream(&error))?;
+    }
+    let route = match find_route(rules, &startup, &hello) {
+        Ok(route) => route,
+        Err(refusal) => return hello.refuse(&refusal, Kind::Login).await,
+    };
+    let permit = match rules.max_clients_per_user {
+        0 => None,
+        most => match postgres.per_user().take(route.user.clone(), most) {
+            Some(permit) => Some(permit),
+            None => {
+                let text = format!("too many connections for role \"{}\" (max_clients_per_user)", route.user);
+                return hello.refuse(&Refusal::new(Reason::Overloaded, text), Kind::Limit).await;
+            }
+        },
+    };
+    let proven = match log_in(postgres, &mut hello, rules, listener, &route).await? {
+        Answerer::Proven(proven) => proven,
+        Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
+        Answerer::Gone => return Ok(Admitted::Finished),
+    };
+    let home = postgres.home(&route);
+    let client = Client {
+        is_tls: hello.stream.tls().is_some(),
+        peer: hello.peer.to_string(),
+        stream: hello.stream.park().map_err(|error| SessionError::downstream(&error))?,
+        early: hello.held,
+        last_words: proven.last_words,
+        version,
+        listener: Arc::clone(listener),
+        settings: settings_of(&startup),
+        credential: proven.credential,
+        verbose: rules.verbose_errors,
+        route,
+        _permit: permit,
+    };
+    Ok(Admitted::Client {
+        home,
+        client: Box::new(client),
+    })
+}
+
+/// Sends a cancel to the core that its key names. It is answered by closing the connection, whether it hit or not.
+async fn forward_cancel(postgres: &Postgres, cores: &Cores, protocol: usize, process: i32, secret: Vec<u8>) {
+    let Some(address) = CancelAddress::decode(process) else {
+        return;
+    };
+    if address.node() != postgres.node() {
+        return;
+    }
+    let request = CancelRequest { process, secret };
+    cores.deliver(usize::from(address.core()), protocol, Box::new(request)).await;
+}
+
+impl Hello {
+    /// Reads until the client says what it wants; TLS begins where it asks for it.
+    async fn wish(&mut self, tls: Option<&tidegate_net::tls::Acceptor>) -> Result<Wish, SessionError> {
+        let mut requests = 0;
+        loop {
+            let (first, length) = match First::read(&self.held) {
+                Ok(first) => first,
+                Err(error) => {
+                    let refusal = Refusal::new(Reason::Invalid, error.to_string()).with_code(error.sqlstate());
+                    return self.refuse(&refusal, Kind::Protocol).await.map(|_| Wish::Nothing);
+                }
+            };
+            match first {
+                First::Incomplete => {
+                    if self.held.len() > MAX_STARTUP_LEN || !self.read().await? {
+                        return Ok(Wish::Nothing);
+                    }
+                    continue;
+                }
+                First::Cancel { process, secret } => {
+                    let secret = secret.to_vec();
+                    return Ok(Wish::Cancel { process, secret });
+                }
+                First::Startup(startup) => {
+                    self.held.drain(..length);
+                    return Ok(Wish::Start(startup));
+                }
+                First::DirectTls => self.direct_tls(tls).await?,
+                First::Ssl => self.ssl_request(tls, length).await?,
+                First::Gss => {
+                    self.held.drain(..length);
+                    self.say(b"N").await?;
+                }
+            }
+            requests += 1;
+            if requests > MOST_REQUESTS {
+                return Err(protocol("too many encryption requests"));
+            }
+        }
+    }
+
+    /// PostgreSQL 17: TLS without asking, which must agree on ALPN `postgresql` (55.2.11).
+    async fn direct_tls(&mut self, tls: Option<&tidegate_net::tls::Acceptor>) -> Result<(), SessionError> {
+        let Some(tls) = tls.filter(|_| self.identity.is_none()) else {
+            return Err(protocol("a TLS handshake where none is possible"));
+        };
+        let early = std::mem::take(&mut self.held);
+        let identity = tls.accept(&mut self.stream, &early).await?;
+        if identity.alpn.as_deref() != Some(b"postgresql") {
+            return Err(SessionError::new(
+                Origin::Downstream,
+                Kind::Tls,
+                "direct TLS without ALPN protocol `postgresql`",
+            ));
+        }
+        self.identity = Some(identity);
+        Ok(())
+    }
+
+    async fn ssl_request(
+        &mut self,
+        tls: Option<&tidegate_net::tls::Acceptor>,
+        length: usize,
+    ) -> Result<(), SessionError> {
+        if self.held.len() > length {
+            // Bytes from before the handshake would be taken for the client's own afterwards (CVE-2021-23214).
+            return Err(protocol("bytes behind an SSLRequest, before the handshake"));
+        }
+        self.held.clear();
+        let Some(tls) = tls.filter(|_| self.identity.is_none() && self.peer.ip().is_some()) else {
+            return self.say(b"N").await;
+        };
+        self.say(b"S").await?;
+        self.identity = Some(tls.accept(&mut self.stream, &[]).await?);
+        Ok(())
+    }
+
+    /// Reads some more; `false` at the end of the stream.
+    pub(super) async fn read(&mut self) -> Result<bool, SessionError> {
+        match self.stream.read_some(&mut self.held, READ).await {
+            Ok(0) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(error) => Err(SessionError::downstream(&error)),
+        }
+    }
+
+    pub(super) async fn say(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
+        self.stream
+            .write_all(bytes)
+            .await
+            .map_err(|error| SessionError::downstream(&error))
+    }
+
+    /// Turns the client away in PostgreSQL's words.
+    async fn refuse(&mut self, refusal: &Refusal, kind: Kind) -> Result<Admitted, SessionError> {
+        let mut out = Vec::new();
+        backend::refusal(&mut out, Severity::Fatal, refusal);
+        self.say(&out).await?;
+        self.stream.shutdown_write();
+        Err(SessionError::new(Origin::Downstream, kind, refusal.text.clone()))
+    }
+}
+
+pub(super) fn protocol(text: &'static str) -> SessionError {
+    SessionError::new(Origin::Downstream, Kind::Protocol, text)
+}

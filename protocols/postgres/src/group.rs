@@ -1,0 +1,163 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidegate_base::Refusal;
+use tidegate_cluster::{Endpoint, Picker};
+use tidegate_postgres_wire::login::Credential;
+
+use crate::admit::Route;
+use crate::config::PoolMode;
+use crate::metrics::GroupMetrics;
+use crate::plan::ClusterRules;
+use crate::server::{Reported, Server, ServerPool, unavailable};
+use crate::settings::Settings;
+
+/// The most kinds of start-up settings whose greeting is remembered.
+const MOST_GREETINGS: usize = 64;
+
+/// What all clients of one cluster, role, database and user share on their core: a pool for each endpoint.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) route: Route,
+    pub(crate) rules: RefCell<Arc<ClusterRules>>,
+    pub(crate) metrics: GroupMetrics,
+    picker: RefCell<Picker>,
+    pools: RefCell<Vec<EndpointPool>>,
+    credential: RefCell<Credential>,
+    greetings: RefCell<Vec<(Rc<Settings>, Rc<Reported>)>>,
+    /// When somebody last used it.
+    pub(crate) used: Cell<Instant>,
+}
+
+/// The pool of one endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct EndpointPool {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) pool: Rc<ServerPool>,
+}
+
+impl Group {
+    pub(crate) fn new(
+        route: Route,
+        rules: Arc<ClusterRules>,
+        metrics: GroupMetrics,
+        credential: Credential,
+        seed: u64,
+        now: Instant,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            picker: RefCell::new(Picker::new(Arc::clone(&rules.cluster), seed)),
+            rules: RefCell::new(rules),
+            route,
+            metrics,
+            pools: RefCell::default(),
+            credential: RefCell::new(credential),
+            greetings: RefCell::default(),
+            used: Cell::new(now),
+        })
+    }
+
+    /// Its rules as of the plan that its core has.
+    pub(crate) fn rules(&self) -> Arc<ClusterRules> {
+        Arc::clone(&self.rules.borrow())
+    }
+
+    /// The mode of its pools.
+    pub(crate) fn mode(&self) -> PoolMode {
+        self.rules.borrow().mode_of(&self.route.user)
+    }
+
+    /// Takes new rules.
+    pub(crate) fn update(&self, rules: &Arc<ClusterRules>, seed: u64) {
+        let is_other = !Arc::ptr_eq(self.picker.borrow().cluster(), &rules.cluster);
+        if is_other {
+            *self.picker.borrow_mut() = Picker::new(Arc::clone(&rules.cluster), seed);
+        }
+        for pool in self.pools.borrow().iter() {
+            pool.pool.set_limits(rules.limits_of(&self.route.user));
+        }
+        *self.rules.borrow_mut() = Arc::clone(rules);
+    }
+
+    /// With what to log in to servers: what the latest client's login left.
+    pub(crate) fn credential(&self) -> Credential {
+        self.credential.borrow().clone()
+    }
+
+    /// Remembers what a client's login left. One that left nothing changes nothing.
+    pub(crate) fn learn(&self, credential: Credential) {
+        if credential != Credential::None {
+            *self.credential.borrow_mut() = credential;
+        }
+    }
+
+    /// The pool of the endpoint whose turn it is.
+    pub(crate) fn pick(&self, now: Instant) -> Result<EndpointPool, Refusal> {
+        let mut picker = self.picker.borrow_mut();
+        let Some(endpoint) = picker.pick(self.route.role, now) else {
+            return Err(unavailable("the cluster has no endpoint of this role at the moment; try again"));
+        };
+        let mut pools = self.pools.borrow_mut();
+        if let Some(known) = pools.iter().find(|known| Arc::ptr_eq(&known.endpoint, endpoint)) {
+            return Ok(known.clone());
+        }
+        let pool = EndpointPool {
+            endpoint: Arc::clone(endpoint),
+            pool: ServerPool::new(self.rules.borrow().limits_of(&self.route.user)),
+        };
+        pools.push(pool.clone());
+        Ok(pool)
+    }
+
+    /// Its pools.
+    pub(crate) fn pools(&self) -> Vec<EndpointPool> {
+        self.pools.borrow().clone()
+    }
+
+    /// Forgets the pools of endpoints that are gone, once nothing of theirs is lent; their idle connections are closed.
+    pub(crate) fn forget_gone(&self) {
+        let rules = self.rules();
+        let endpoints = rules.cluster.endpoints();
+        self.pools.borrow_mut().retain(|pool| {
+            if endpoints.iter().any(|endpoint| Arc::ptr_eq(endpoint, &pool.endpoint)) {
+                return true;
+            }
+            drop(pool.pool.clear());
+            let counts = pool.pool.counts();
+            counts.lent + counts.opening + counts.waiting > 0
+        });
+    }
+
+    /// Whether nothing of it is in use.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.pools.borrow().iter().all(|pool| pool.pool.counts() == tidegate_pool::Counts::default())
+    }
+
+    /// What a server says of itself to a client with these start-up settings, if that is known.
+    pub(crate) fn greeting(&self, started: &Rc<Settings>) -> Option<Rc<Reported>> {
+        let greetings = self.greetings.borrow();
+        let found = greetings.iter().find(|(known, _)| Rc::ptr_eq(known, started));
+        found.map(|(_, reported)| Rc::clone(reported))
+    }
+
+    /// Learns that from a server whose settings are just these.
+    pub(crate) fn learn_greeting(&self, server: &Server) -> Rc<Reported> {
+        let mut greetings = self.greetings.borrow_mut();
+        greetings.retain(|(known, _)| !Rc::ptr_eq(known, &server.settings));
+        if greetings.len() >= MOST_GREETINGS {
+            greetings.remove(0);
+        }
+        let reported = Rc::new(server.reported.clone());
+        greetings.push((Rc::clone(&server.settings), Rc::clone(&reported)));
+        reported
+    }
+
+    /// What is reported for `name` by a server that was not started with it: the server's own default.
+    pub(crate) fn default_of(&self, name: &str) -> Option<String> {
+        let greetings = self.greetings.borrow();
+        let found = greetings.iter().find(|(started, _)| started.get(name).is_none());
+        found.and_then(|(_, reported)| reported.get(name).map(str::to_owned))
+    }
+}

@@ -1,0 +1,134 @@
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError};
+use tidegate_limit::Concurrency;
+use tidegate_postgres_wire::login::{Disguise, Stored, Verifier};
+use tidegate_telemetry::Registry;
+
+use crate::admit::{Lookups, Route, admit};
+use crate::dial::{SaltedCache, fill};
+use crate::metrics::Families;
+use crate::plan::PostgresPlan;
+use crate::room::PostgresRoom;
+
+/// PostgreSQL, as the engine knows it: the plan, and what the login threads share.
+pub struct Postgres {
+    plan: ArcSwap<PostgresPlan>,
+    generation: AtomicU64,
+    node: u8,
+    disguise: Disguise,
+    salted: SaltedCache,
+    lookups: Lookups,
+    per_user: Concurrency<String>,
+    families: Families,
+    this: Weak<Self>,
+}
+
+impl Postgres {
+    /// A gateway that serves nobody until a plan is installed. `node` is its number in cancel keys, below 64.
+    pub fn new(registry: &Arc<Registry>, node: u8) -> Arc<Self> {
+        let mut key = [0; 32];
+        fill(&mut key);
+        // Unknown users are asked as those with a SCRAM verifier are: the same questions, the same work.
+        let like = Stored::Scram(Verifier::derive(&key, &key[..16], Verifier::ITERATIONS));
+        Arc::new_cyclic(|this| Self {
+            plan: ArcSwap::default(),
+            generation: AtomicU64::new(0),
+            node,
+            disguise: Disguise::new(key, &like),
+            salted: SaltedCache::default(),
+            lookups: Lookups::default(),
+            per_user: Concurrency::default(),
+            families: Families::new(registry),
+            this: this.clone(),
+        })
+    }
+
+    /// Takes a new plan. Sessions under way pick it up at their next exchange boundary.
+    pub fn install(&self, plan: PostgresPlan) {
+        self.plan.store(Arc::new(plan));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Why clients could not be served now: the clusters that have no endpoint that is well. Empty when ready.
+    pub fn unready(&self) -> Vec<String> {
+        let plan = self.plan();
+        let mut reasons: Vec<_> = plan
+            .clusters
+            .iter()
+            .filter(|(_, rules)| !rules.cluster.endpoints().iter().any(|endpoint| endpoint.is_well()))
+            .map(|(name, _)| format!("cluster {name} has no endpoint that is well"))
+            .collect();
+        reasons.sort();
+        reasons
+    }
+
+    pub(crate) fn plan(&self) -> Arc<PostgresPlan> {
+        self.plan.load_full()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn node(&self) -> u8 {
+        self.node
+    }
+
+    pub(crate) fn disguise(&self) -> &Disguise {
+        &self.disguise
+    }
+
+    pub(crate) fn salted(&self) -> &SaltedCache {
+        &self.salted
+    }
+
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+
+    pub(crate) fn per_user(&self) -> &Concurrency<String> {
+        &self.per_user
+    }
+
+    pub(crate) fn families(&self) -> &Families {
+        &self.families
+    }
+
+    /// Clients with the same home share a core, and so their pools.
+    pub(crate) fn home(&self, route: &Route) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&route.cluster, &route.database, &route.user).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl Protocol for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn admit(&self, downstream: Downstream) -> BoxFuture<'_, Result<Admitted, SessionError>> {
+        admit(self, downstream).boxed()
+    }
+
+    fn room(&self, core: CoreContext) -> Rc<dyn Room> {
+        match self.this.upgrade() {
+            Some(postgres) => PostgresRoom::new(postgres, core),
+            None => unreachable!("the engine calls this on the Arc that `new` made"),
+        }
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Postgres").field("node", &self.node).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,336 @@
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tidegate_base::Refusal;
+use tidegate_engine::{ClientView, CoreContext, PoolView, Room, RoomView, ServerView, SessionContext, SessionError};
+use tidegate_postgres_wire::login::Credential;
+
+use crate::Postgres;
+use crate::admit::{Client, Route};
+use crate::dial::{self, Order};
+use crate::group::{EndpointPool, Group};
+use crate::plan::{ClusterRules, PostgresPlan};
+use crate::server::{Need, Server, ServerLease, unavailable};
+use crate::session::{Session, Shared, clean};
+use crate::settings::SettingsTable;
+use crate::statements::Interner;
+
+/// A group that nobody used for so long, and that holds no connection, is forgotten.
+const GROUP_IDLE: Duration = Duration::from_secs(60);
+
+/// PostgreSQL's part of one core.
+pub(crate) struct PostgresRoom {
+    pub(crate) core: CoreContext,
+    pub(crate) postgres: Arc<Postgres>,
+    pub(crate) settings: SettingsTable,
+    pub(crate) statements: Interner,
+    /// Where a wake-up's rewritten bytes are gathered.
+    pub(crate) gather: RefCell<Vec<u8>>,
+    plan: RefCell<(u64, Arc<PostgresPlan>)>,
+    groups: RefCell<HashMap<Route, Rc<Group>>>,
+    sessions: RefCell<HashMap<u32, Rc<Shared>>>,
+    serial: Cell<u64>,
+}
+
+/// A client wants what it (or somebody with its key) is running to be cancelled.
+pub(crate) struct CancelRequest {
+    pub(crate) process: i32,
+    pub(crate) secret: Vec<u8>,
+}
+
+impl PostgresRoom {
+    pub(crate) fn new(postgres: Arc<Postgres>, core: CoreContext) -> Rc<Self> {
+        let plan = (postgres.generation(), postgres.plan());
+        Rc::new(Self {
+            core,
+            postgres,
+            settings: SettingsTable::default(),
+            statements: Interner::default(),
+            gather: RefCell::new(Vec::with_capacity(tidegate_net::READ_BUFFER)),
+            plan: RefCell::new(plan),
+            groups: RefCell::default(),
+            sessions: RefCell::default(),
+            serial: Cell::new(0),
+        })
+    }
+
+    /// The plan, as new as can be; groups follow it.
+    pub(crate) fn plan(&self) -> Arc<PostgresPlan> {
+        let generation = self.postgres.generation();
+        if self.plan.borrow().0 != generation {
+            let plan = self.postgres.plan();
+            for group in self.groups.borrow().values() {
+                if let Some(rules) = plan.clusters.get(&group.route.cluster) {
+                    group.update(rules, self.seed());
+                }
+            }
+            *self.plan.borrow_mut() = (generation, plan);
+        }
+        Arc::clone(&self.plan.borrow().1)
+    }
+
+    /// The plan's generation that the room has followed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.plan.borrow().0
+    }
+
+    /// A number that no other session of this core has had.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.set(self.serial.get() + 1);
+        self.serial.get()
+    }
+
+    /// What the clients of a route share; `Err` when its cluster is not in the plan.
+    pub(crate) fn group(&self, route: &Route, credential: Credential, now: Instant) -> Result<Rc<Group>, Refusal> {
+        let plan = self.plan();
+        if let Some(group) = self.groups.borrow().get(route) {
+            group.learn(credential);
+            return Ok(Rc::clone(group));
+        }
+        let rules = plan
+            .clusters
+            .get(&route.cluster)
+            .ok_or_else(|| unavailable("the cluster of this route is being removed"))?;
+        let metrics = self.postgres.families().group(&route.cluster, &route.database, &route.user);
+        let group = Group::new(route.clone(), Arc::clone(rules), metrics, credential, self.seed(), now);
+        self.groups.borrow_mut().insert(route.clone(), Rc::clone(&group));
+        Ok(group)
+    }
+
+    /// Opens connections for as long as a pool wants some.
+    pub(crate) fn open_wanted(self: &Rc<Self>, group: &Rc<Group>, pool: &EndpointPool, verbose: bool) {
+        while let Some(need) = pool.pool.take_order() {
+            let started = need.map_or_else(|| self.settings.intern([]), |need: Need| need.started);
+            let rules = group.rules();
+            let order = self.order(&rules, group, pool, &started, verbose);
+            let (room, group, pool) = (Rc::clone(self), Rc::clone(group), pool.clone());
+            tokio::task::spawn_local(async move {
+                let began = Instant::now();
+                let postgres = Arc::clone(&room.postgres);
+                let opening = room.core.login.spawn({
+                    let order = order.clone();
+                    async move { dial::open(&order, postgres.salted()).await }
+                });
+                let outcome = match opening.await {
+                    Ok(Ok(opened)) => opened
+                        .stream
+                        .adopt()
+                        .map(|stream| (stream, opened.ready))
+                        .map_err(|_| unavailable("out of sockets")),
+                    Ok(Err(error)) => {
+                        tracing::warn!(cluster = %group.route.cluster, endpoint = %order.endpoint.address,
+                            database = %order.database, user = %order.user, %error, "cannot open a server connection");
+                        Err(error.refusal(&order.endpoint, order.verbose))
+                    }
+                    Err(_) => Err(unavailable("the gateway is going down")),
+                };
+                let now = Instant::now();
+                match outcome {
+                    Ok((stream, ready)) => {
+                        group.metrics.connect_time.record(began.elapsed());
+                        let server = Server::new(stream, ready, started, Arc::clone(&pool.endpoint), now);
+                        group.learn_greeting(&server);
+                        pool.pool.opened(Box::new(server), now);
+                    }
+                    Err(refusal) => {
+                        group.metrics.connect_failures.inc();
+                        pool.pool.not_opened(&refusal);
+                    }
+                }
+            });
+        }
+    }
+
+    fn order(
+        &self,
+        rules: &Arc<ClusterRules>,
+        group: &Group,
+        pool: &EndpointPool,
+        started: &crate::settings::Settings,
+        verbose: bool,
+    ) -> Order {
+        let user = rules.credential.as_ref().map_or(&group.route.user, |credential| &credential.user);
+        let credential = match rules.password() {
+            Some(password) => Credential::Password(password.clone()),
+            None => group.credential(),
+        };
+        Order {
+            rules: Arc::clone(rules),
+            endpoint: Arc::clone(&pool.endpoint),
+            database: group.route.database.clone(),
+            user: user.clone(),
+            credential,
+            parameters: started.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            verbose,
+        }
+    }
+
+    /// Makes a connection clean that its client left in some state, and gives it back; or closes it.
+    pub(crate) fn clean_in_background(self: &Rc<Self>, group: &Rc<Group>, pool: EndpointPool, lease: ServerLease) {
+        let (room, group) = (Rc::clone(self), Rc::clone(group));
+        tokio::task::spawn_local(async move {
+            let rules = group.rules();
+            if !clean(&room, &group, &rules, lease).await {
+                group.metrics.discarded.inc();
+            }
+            // A place may have become free, and somebody may wait for one.
+            room.open_wanted(&group, &pool, false);
+        });
+    }
+
+    pub(crate) fn enter(&self, shared: &Rc<Shared>) {
+        self.sessions.borrow_mut().insert(shared.slot, Rc::clone(shared));
+    }
+
+    pub(crate) fn leave(&self, slot: u32) {
+        self.sessions.borrow_mut().remove(&slot);
+    }
+
+    fn seed(&self) -> u64 {
+        let mut bytes = [0; 8];
+        dial::fill(&mut bytes);
+        u64::from_ne_bytes(bytes)
+    }
+
+    fn group_views(&self, view: &mut RoomView, now: Instant) {
+        for group in self.groups.borrow().values() {
+            for pool in group.pools() {
+                let counts = pool.pool.counts();
+                view.pools.push(PoolView {
+                    protocol: "postgres",
+                    cluster: group.route.cluster.to_string(),
+                    endpoint: pool.endpoint.address.to_string(),
+                    role: group.route.role.label(),
+                    space: group.route.database.clone(),
+                    user: group.route.user.clone(),
+                    mode: group.mode().label(),
+                    size: pool.pool.size(),
+                    active: counts.lent,
+                    idle: counts.idle,
+                    opening: counts.opening,
+                    waiting: counts.waiting,
+                    core: self.core.index,
+                });
+                pool.pool.each_idle(|server| view.servers.push(self.server_view(group, server, now)));
+            }
+        }
+    }
+
+    fn server_view(&self, group: &Group, server: &Server, now: Instant) -> ServerView {
+        ServerView {
+            protocol: "postgres",
+            cluster: group.route.cluster.to_string(),
+            endpoint: server.endpoint.address.to_string(),
+            space: group.route.database.clone(),
+            user: group.route.user.clone(),
+            ident: server.process.to_string(),
+            state: "idle",
+            tls: server.stream.tls().is_some(),
+            age: now.saturating_duration_since(server.opened),
+            exchanges: server.exchanges,
+            core: self.core.index,
+        }
+    }
+}
+
+impl Room for PostgresRoom {
+    fn serve(
+        self: Rc<Self>,
+        client: Box<dyn Any + Send>,
+        context: SessionContext,
+    ) -> LocalBoxFuture<'static, Result<(), SessionError>> {
+        match client.downcast::<Client>() {
+            Ok(client) => match Session::new(self, *client, context) {
+                Ok(session) => Box::pin(session),
+                Err(error) => std::future::ready(Err(error)).boxed_local(),
+            },
+            Err(_) => unreachable!("the engine brings to a room what its own protocol admitted"),
+        }
+    }
+
+    fn deliver(self: Rc<Self>, message: Box<dyn Any + Send>) {
+        let Ok(request) = message.downcast::<CancelRequest>() else {
+            return;
+        };
+        let sessions = self.sessions.borrow();
+        let Some(address) = tidegate_postgres_wire::CancelAddress::decode(request.process) else {
+            return;
+        };
+        if let Some(shared) = sessions.get(&address.slot())
+            && shared.key.matches(request.process, &request.secret)
+        {
+            shared.cancel();
+        }
+    }
+
+    fn maintain(self: Rc<Self>, now: Instant) {
+        self.plan();
+        let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
+        for group in groups {
+            group.forget_gone();
+            for pool in group.pools() {
+                drop(pool.pool.expire(now, |server| server.is_well()));
+                if pool.endpoint.is_well() {
+                    self.open_wanted(&group, &pool, false);
+                }
+            }
+        }
+        self.groups.borrow_mut().retain(|_, group| {
+            let is_held = Rc::strong_count(group) > 1 || !group.is_unused();
+            is_held || now.saturating_duration_since(group.used.get()) < GROUP_IDLE
+        });
+    }
+
+    fn view(&self, now: Instant) -> RoomView {
+        let mut view = RoomView::default();
+        for shared in self.sessions.borrow().values() {
+            let group = &shared.group;
+            let state = shared.state.get();
+            view.clients.push(ClientView {
+                id: shared.id(),
+                protocol: "postgres",
+                listener: shared.listener.to_string(),
+                peer: shared.peer.clone(),
+                user: group.route.user.clone(),
+                space: group.route.database.clone(),
+                application_name: shared.application_name.borrow().clone(),
+                cluster: group.route.cluster.to_string(),
+                state: state.label(),
+                tls: shared.is_tls,
+                age: now.saturating_duration_since(shared.since),
+                exchanges: shared.exchanges.get(),
+                core: self.core.index,
+            });
+            if let Some(lent) = shared.lent.borrow().as_ref() {
+                view.servers.push(ServerView {
+                    protocol: "postgres",
+                    cluster: group.route.cluster.to_string(),
+                    endpoint: lent.endpoint.address.to_string(),
+                    space: group.route.database.clone(),
+                    user: group.route.user.clone(),
+                    ident: lent.process.to_string(),
+                    state: if state.is_pinned() { "pinned" } else { "active" },
+                    tls: lent.is_tls,
+                    age: now.saturating_duration_since(lent.opened),
+                    exchanges: lent.exchanges,
+                    core: self.core.index,
+                });
+            }
+        }
+        self.group_views(&mut view, now);
+        view
+    }
+}
+
+impl fmt::Debug for PostgresRoom {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PostgresRoom").field("core", &self.core.index).finish_non_exhaustive()
+    }
+}
