@@ -74,7 +74,7 @@ async fn transactions(options: &PgConnectOptions) -> Result<(), Error> {
         .await;
     let code = twice
         .err()
-        .and_then(|e| e.as_database_error()?.code().map(|c| c.into_owned()));
+        .and_then(|e| e.as_database_error()?.code().map(std::borrow::Cow::into_owned));
     assert_eq!(code.as_deref(), Some("23505"));
     inner.rollback().await?;
     outer.commit().await?;
