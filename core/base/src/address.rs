@@ -118,12 +118,7 @@ mod tests {
 
     #[test]
     fn round_trips() {
-        for text in [
-            "127.0.0.1:5432",
-            "[::1]:6432",
-            "db.local:1",
-            "unix:/run/a.sock",
-        ] {
+        for text in ["127.0.0.1:5432", "[::1]:6432", "db.local:1", "unix:/run/a.sock"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }

@@ -67,10 +67,7 @@ mod tests {
     #[test]
     fn never_shows() {
         let secret = Secret::new("hunter2");
-        let shown = format!(
-            "{secret} {secret:?} {}",
-            serde_json::to_string(&secret).unwrap()
-        );
+        let shown = format!("{secret} {secret:?} {}", serde_json::to_string(&secret).unwrap());
         assert!(!shown.contains("hunter2"));
         assert_eq!(secret.reveal(), "hunter2");
     }

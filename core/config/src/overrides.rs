@@ -1,0 +1,273 @@
+//! Environment variables that set values: `TIDEGATE_LISTENERS__MAIN__ADDRESS`.
+
+use std::sync::Arc;
+
+use crate::Document;
+use crate::environment::{Environment, secret_file};
+use crate::mistake::{Mistake, fold, nearest};
+use crate::node::{Entry, Node, Source, Value};
+use crate::path::{Path, Step};
+use crate::shape::{Schema, Shape};
+
+/// Which variables set values.
+#[derive(Debug, Clone, Copy)]
+pub struct Overrides<'a> {
+    /// What their names begin with: `TIDEGATE_`.
+    pub prefix: &'a str,
+    /// Variables that begin so and mean something else, such as `TIDEGATE_CONFIG`.
+    pub reserved: &'a [&'a str],
+}
+
+const LEVEL: &str = "__";
+const FILE: &str = "_FILE";
+
+/// Sets every value that a variable names. A variable that names none is a mistake.
+pub(crate) fn apply(
+    document: &mut Document,
+    schema: Schema<'_>,
+    environment: &dyn Environment,
+    overrides: Overrides<'_>,
+) -> Vec<Mistake> {
+    let mut names: Vec<String> = environment
+        .names()
+        .into_iter()
+        .filter(|name| {
+            name.starts_with(overrides.prefix) && !overrides.reserved.contains(&name.as_str())
+        })
+        .collect();
+    // Elements are appended in order, so `__10` must come after `__2`.
+    names.sort_by_cached_key(|name| {
+        name.split(LEVEL)
+            .map(|part| format!("{part:0>20}"))
+            .collect::<Vec<_>>()
+    });
+    let mut mistakes = Vec::new();
+    for name in names {
+        let Some(text) = environment.variable(&name) else {
+            continue;
+        };
+        if let Err(message) = set(document, schema, environment, &name, overrides.prefix, text) {
+            mistakes.push(Mistake::in_text(&name, None, message));
+        }
+    }
+    mistakes
+}
+
+fn set(
+    document: &mut Document,
+    schema: Schema<'_>,
+    environment: &dyn Environment,
+    name: &str,
+    prefix: &str,
+    text: String,
+) -> Result<(), String> {
+    let words: Vec<&str> = name
+        .strip_prefix(prefix)
+        .unwrap_or(name)
+        .split(LEVEL)
+        .collect();
+    let whole = find(schema, document.root(), &words, prefix);
+    let (path, text) = match (whole, as_file(&words)) {
+        (Ok(path), _) => (path, text),
+        (Err(message), None) => return Err(message),
+        (Err(message), Some(words)) => {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let path = find(schema, document.root(), &words, prefix).map_err(|_| message)?;
+            (path, secret_file(environment, &text)?)
+        }
+    };
+    let mut node = Node::new(document.span_of(&path), Value::Text(text));
+    node.source = Source::Variable(Arc::from(name));
+    put(document.root_mut(), path.steps(), node);
+    Ok(())
+}
+
+fn as_file(words: &[&str]) -> Option<Vec<String>> {
+    let (last, lead) = words.split_last()?;
+    let cut = last.len().checked_sub(FILE.len())?;
+    let is_file = last.get(cut..)?.eq_ignore_ascii_case(FILE) && cut > 0;
+    let name = last.get(..cut)?;
+    is_file.then(|| {
+        lead.iter()
+            .chain(std::iter::once(&name))
+            .map(|word| (*word).to_owned())
+            .collect()
+    })
+}
+
+/// The path that the words name, as far as the schema and the file know it.
+fn find(schema: Schema<'_>, root: &Node, words: &[&str], prefix: &str) -> Result<Path, String> {
+    let mut shapes = schema.branches(&schema.root());
+    let mut node = Some(root);
+    let mut path = Path::root();
+    let mut taken = 0;
+    while taken < words.len() {
+        let (step, count) = step(&shapes, node, &words[taken..])
+            .map_err(|near| no_such_key(words, taken, prefix, &path, near))?;
+        shapes = below(schema, &shapes, &step);
+        (node, path) = match &step {
+            Step::Key(key) => (node.and_then(|node| node.get(key)), path.key(key)),
+            Step::Index(index) => (
+                node.and_then(|node| element(node, *index)),
+                path.index(*index),
+            ),
+        };
+        taken += count;
+    }
+    let takes_scalar = |shape: &Shape| {
+        ["string", "integer", "number", "boolean"]
+            .iter()
+            .any(|kind| shape.takes(kind))
+    };
+    if shapes.iter().any(takes_scalar) {
+        return Ok(path);
+    }
+    let keys: Vec<String> = shapes
+        .iter()
+        .flat_map(|shape| shape.properties.keys().cloned())
+        .collect();
+    let name = keys
+        .first()
+        .map_or_else(|| "NAME".to_owned(), |key| key.to_uppercase());
+    let so_far = words.join(LEVEL);
+    Err(format!(
+        "{path} is no single value; name one below it, such as {prefix}{so_far}{LEVEL}{name}"
+    ))
+}
+
+/// The next step and how many words it took, or the nearest key there is.
+fn step(
+    shapes: &[Shape],
+    node: Option<&Node>,
+    words: &[&str],
+) -> Result<(Step, usize), Option<String>> {
+    let first = words.first().copied().unwrap_or_default();
+    if shapes.iter().any(Shape::is_list) {
+        let length = match node.map(|node| &node.value) {
+            Some(Value::List(nodes)) => nodes.len(),
+            _ => 0,
+        };
+        return match first.parse::<usize>() {
+            Ok(index) if index <= length => Ok((Step::Index(index), 1)),
+            _ => Err(Some(length.saturating_sub(1).to_string())),
+        };
+    }
+    let written = node
+        .map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| entry.key.as_str());
+    let known = shapes
+        .iter()
+        .flat_map(|shape| shape.properties.keys().map(String::as_str));
+    let keys: Vec<&str> = written.chain(known).collect();
+    for count in 1..=words.len() {
+        // A name may itself hold `__`, so more words are tried together.
+        let wanted = fold(&words.get(..count).unwrap_or_default().join(LEVEL));
+        if let Some(key) = keys.iter().find(|key| fold(key) == wanted) {
+            return Ok((Step::Key((*key).to_owned()), count));
+        }
+    }
+    Err(nearest(first, keys.iter().copied()).map(ToOwned::to_owned))
+}
+
+fn no_such_key(
+    words: &[&str],
+    taken: usize,
+    prefix: &str,
+    path: &Path,
+    near: Option<String>,
+) -> String {
+    let wrong = words.get(taken).copied().unwrap_or_default();
+    let place = if path.steps().is_empty() {
+        "the configuration".to_owned()
+    } else {
+        path.to_string()
+    };
+    let hint = near.map_or_else(
+        || "; names of maps must be written in the file first".to_owned(),
+        |near| {
+            let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            if let Some(word) = words.get_mut(taken) {
+                *word = near.to_uppercase().replace(['-', '.'], "_");
+            }
+            format!("; did you mean `{prefix}{}`?", words.join(LEVEL))
+        },
+    );
+    format!("`{wrong}` names no key of {place}{hint}")
+}
+
+fn below(schema: Schema<'_>, shapes: &[Shape], step: &Step) -> Vec<Shape> {
+    let next = |shape: &Shape| {
+        let inner = match step {
+            Step::Key(key) => shape.properties.get(key).or_else(|| shape.entry_schema()),
+            Step::Index(_) => shape.items.as_ref(),
+        };
+        inner.map(|inner| schema.branches(&schema.shape(inner)))
+    };
+    shapes
+        .iter()
+        .filter_map(next)
+        .flatten()
+        .flat_map(|shape| schema.branches(&shape))
+        .collect()
+}
+
+fn element(node: &Node, index: usize) -> Option<&Node> {
+    match &node.value {
+        Value::List(nodes) => nodes.get(index),
+        _ => None,
+    }
+}
+
+/// Puts a node at a path, making the maps and lists on the way. Values in the way give place.
+fn put(parent: &mut Node, steps: &[Step], node: Node) {
+    let Some((step, rest)) = steps.split_first() else {
+        let span = parent.span;
+        *parent = Node { span, ..node };
+        return;
+    };
+    let span = node.span;
+    match step {
+        Step::Key(key) => {
+            if !matches!(parent.value, Value::Map(_)) {
+                parent.value = Value::Map(Vec::new());
+            }
+            let Value::Map(entries) = &mut parent.value else {
+                return;
+            };
+            let index = entries
+                .iter()
+                .position(|entry| &entry.key == key)
+                .unwrap_or_else(|| {
+                    let mut empty = Node::new(span, Value::Null);
+                    empty.source = node.source.clone();
+                    entries.push(Entry {
+                        key: key.clone(),
+                        span,
+                        node: empty,
+                    });
+                    entries.len() - 1
+                });
+            if let Some(entry) = entries.get_mut(index) {
+                put(&mut entry.node, rest, node);
+            }
+        }
+        Step::Index(index) => {
+            if !matches!(parent.value, Value::List(_)) {
+                parent.value = Value::List(Vec::new());
+            }
+            let Value::List(nodes) = &mut parent.value else {
+                return;
+            };
+            if *index == nodes.len() {
+                let mut empty = Node::new(span, Value::Null);
+                empty.source = node.source.clone();
+                nodes.push(empty);
+            }
+            if let Some(element) = nodes.get_mut(*index) {
+                put(element, rest, node);
+            }
+        }
+    }
+}

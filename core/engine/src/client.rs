@@ -1,0 +1,51 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tidegate_base::Refusal;
+use tidegate_limit::Permit;
+use tidegate_net::{Peer, Stream};
+
+use crate::{Cores, ListenerPlan};
+
+/// An accepted client stream, which its protocol can upgrade to TLS at the point that the protocol says.
+#[derive(Debug)]
+pub struct Downstream {
+    /// The stream.
+    pub stream: Stream,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// The listener that it came by.
+    pub listener: Arc<ListenerPlan>,
+    /// When it was accepted.
+    pub accepted: Instant,
+    /// Set when the client cannot be served (a limit, or the process is going down): to be said in the protocol's own
+    /// words as soon as the protocol allows.
+    pub refusal: Option<Refusal>,
+    /// The cores, for messages to the one that a client means.
+    pub cores: Cores,
+}
+
+/// Counts a client against its listener's limits until dropped.
+#[derive(Debug)]
+pub struct ClientPermit {
+    clients: Arc<AtomicUsize>,
+    _address: Option<Permit<IpAddr>>,
+}
+
+impl ClientPermit {
+    pub(crate) fn new(clients: Arc<AtomicUsize>, address: Option<Permit<IpAddr>>) -> Self {
+        clients.fetch_add(1, Ordering::Relaxed);
+        Self {
+            clients,
+            _address: address,
+        }
+    }
+}
+
+impl Drop for ClientPermit {
+    fn drop(&mut self) {
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}

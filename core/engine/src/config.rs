@@ -1,0 +1,105 @@
+use std::num::NonZeroUsize;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tidegate_base::{Address, Period};
+use tidegate_net::{Keepalive, TlsServer};
+
+/// The process's threads, and how it goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// Threads that move clients' bytes: a number, or `auto` for one per core. Takes effect at the next start.
+    pub data_threads: Threads,
+    /// Threads that accept clients, shake hands and check passwords. Takes effect at the next start.
+    #[schemars(range(min = 1, max = 64))]
+    pub login_threads: usize,
+    /// How long open transactions may go on after SIGTERM.
+    pub drain_timeout: Period,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            data_threads: Threads::default(),
+            login_threads: 2,
+            drain_timeout: Period::seconds(30),
+        }
+    }
+}
+
+/// A number of threads, or one per core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Threads {
+    /// So many.
+    Number(#[schemars(range(min = 1, max = 64))] NonZeroUsize),
+    /// One per core, at most 64.
+    #[default]
+    #[serde(rename = "auto", with = "auto")]
+    #[schemars(with = "auto::Auto")]
+    Auto,
+}
+
+mod auto {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub(super) enum Auto {
+        /// One per core.
+        Auto,
+    }
+
+    pub(super) fn serialize<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
+        Auto::Auto.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+        Auto::deserialize(from).map(|_| ())
+    }
+}
+
+impl Threads {
+    /// The most data threads; a core's number fits the six bits that it has in a cancel key.
+    pub const MOST: usize = 64;
+
+    /// How many threads that is on this machine.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Number(number) => number.get().min(Self::MOST),
+            Self::Auto => std::thread::available_parallelism().map_or(1, |cores| cores.get().min(Self::MOST)),
+        }
+    }
+}
+
+/// What every listener has, whatever protocol it speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ListenerConfig {
+    /// Where to listen: `host:port`, `[ipv6]:port` or `unix:/path`.
+    pub address: Address,
+    /// The most clients at once; the next one is refused in its own protocol. 0 means no limit.
+    #[serde(default = "ten_thousand")]
+    pub max_clients: usize,
+    /// The most clients from one IP address at once; 0 means no limit.
+    #[serde(default)]
+    pub max_clients_per_address: usize,
+    /// How long a client may take from connecting to being logged in.
+    #[serde(default = "fifteen_seconds")]
+    pub pre_auth_timeout: Period,
+    /// TCP keep-alive towards clients.
+    #[serde(default)]
+    pub keepalive: Keepalive,
+    /// TLS towards clients.
+    #[serde(default)]
+    pub tls: TlsServer,
+}
+
+fn ten_thousand() -> usize {
+    10_000
+}
+
+fn fifteen_seconds() -> Period {
+    Period::seconds(15)
+}

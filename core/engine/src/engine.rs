@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tidegate_base::Address;
+use tidegate_limit::Concurrency;
+use tidegate_net::Bound;
+use tidegate_telemetry::Registry;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::core_thread::CoreSeed;
+use crate::cores::{MAILBOX, Mail};
+use crate::listener::{Host, Running};
+use crate::metrics::ListenerMetrics;
+use crate::{Cores, EngineError, ListenerPlan, ListenerView, Protocol, RoomView, RuntimeConfig};
+
+/// How often a drain looks whether the last session is gone.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// How much less urgent login threads are than data threads: a storm of logins must not delay running queries.
+const LOGIN_NICENESS: i32 = 10;
+
+/// The running process: its threads and its listeners.
+pub struct Engine {
+    cores: Cores,
+    threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    login: Option<Runtime>,
+    protocols: Vec<Arc<dyn Protocol>>,
+    listeners: Mutex<BTreeMap<String, Running>>,
+    registry: Arc<Registry>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Starts the threads; nothing listens yet.
+    pub fn start(
+        config: &RuntimeConfig,
+        protocols: Vec<Arc<dyn Protocol>>,
+        registry: Arc<Registry>,
+    ) -> Result<Self, EngineError> {
+        let login = Builder::new_multi_thread()
+            .worker_threads(config.login_threads.max(1))
+            .thread_name("login")
+            .on_thread_start(|| {
+                // Best effort: without the right to do so, logins are as urgent as queries.
+                let _ = rustix::process::nice(LOGIN_NICENESS);
+            })
+            .enable_all()
+            .build()
+            .map_err(EngineError::Thread)?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let mut mailboxes = Vec::new();
+        let mut threads = Vec::new();
+        for index in 0..config.data_threads.count() {
+            let (sender, mailbox) = mpsc::channel(MAILBOX);
+            mailboxes.push(sender);
+            let seed = CoreSeed {
+                index,
+                mailbox,
+                protocols: protocols.clone(),
+                login: login.handle().clone(),
+                registry: Arc::clone(&registry),
+                draining: Arc::clone(&draining),
+            };
+            threads.push(seed.start()?);
+        }
+        Ok(Self {
+            cores: Cores::new(mailboxes),
+            threads: std::sync::Mutex::new(threads),
+            login: Some(login),
+            protocols,
+            listeners: Mutex::default(),
+            registry,
+            draining,
+        })
+    }
+
+    /// Makes the listeners what the Plan wants, whole or not at all: new addresses are bound first, and only when all
+    /// are bound does anything change. A listener that stays at its address keeps its socket and its clients.
+    pub async fn apply(&self, plans: Vec<ListenerPlan>) -> Result<(), EngineError> {
+        let mut listeners = self.listeners.lock().await;
+        let kept = |plan: &ListenerPlan| {
+            listeners.get(plan.name.as_ref()).is_some_and(|running| {
+                let current = running.plan();
+                current.address == plan.address && current.protocol == plan.protocol
+            })
+        };
+        let mut bound = BTreeMap::new();
+        for plan in &plans {
+            if !kept(plan) {
+                bound.insert(plan.name.to_string(), self.bind(plan).await?);
+            }
+        }
+        let wanted: Vec<_> = plans.iter().map(|plan| plan.name.to_string()).collect();
+        let gone: Vec<_> = listeners
+            .keys()
+            .filter(|name| !wanted.contains(name) || bound.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            if let Some(running) = listeners.remove(&name) {
+                running.stop();
+            }
+        }
+        for plan in plans {
+            let name = plan.name.to_string();
+            match bound.remove(&name) {
+                Some(socket) => {
+                    tracing::info!(listener = %name, address = %socket.address(), "listening");
+                    if let Some(running) = self.listen(plan, socket) {
+                        listeners.insert(name, running);
+                    }
+                }
+                None => {
+                    if let Some(running) = listeners.get(&name) {
+                        running.update(Arc::new(plan));
+                    }
+                }
+            }
+        }
+        drop(listeners);
+        self.cores.send_all(|| Mail::Wake).await;
+        Ok(())
+    }
+
+    /// Binds on the login threads, whose runtime then watches the socket.
+    async fn bind(&self, plan: &ListenerPlan) -> Result<Bound, EngineError> {
+        let wrong = |source| EngineError::Listen {
+            listener: plan.name.to_string(),
+            source,
+        };
+        let address: Address = plan.address.clone();
+        let Some(login) = &self.login else {
+            return Err(EngineError::Thread(std::io::ErrorKind::NotConnected.into()));
+        };
+        match login.spawn(async move { Bound::listen(&address).await }).await {
+            Ok(bound) => bound.map_err(wrong),
+            Err(error) => Err(EngineError::Thread(std::io::Error::other(error))),
+        }
+    }
+
+    fn listen(&self, plan: ListenerPlan, socket: Bound) -> Option<Running> {
+        let login = self.login.as_ref()?;
+        let protocol = Arc::clone(self.protocols.get(plan.protocol)?);
+        let host = Host {
+            metrics: ListenerMetrics::new(&self.registry, &plan.name),
+            plan: Arc::new(ArcSwap::from_pointee(plan)),
+            bound: Arc::new(socket),
+            protocol,
+            cores: self.cores.clone(),
+            clients: Arc::new(AtomicUsize::new(0)),
+            refused: Arc::new(AtomicUsize::new(0)),
+            addresses: Concurrency::default(),
+            draining: Arc::clone(&self.draining),
+        };
+        Some(Running::start(host, login.handle()))
+    }
+
+    /// Reads the listeners' certificate files again. Returns the names of those whose certificate changed, and what is
+    /// wrong with those that cannot be read; their old certificate stays.
+    pub async fn reload_certificates(&self) -> (Vec<String>, Vec<String>) {
+        let (mut changed, mut wrong) = (Vec::new(), Vec::new());
+        for (name, running) in self.listeners.lock().await.iter() {
+            match running.plan().tls.as_ref().map(|tls| tls.reload()) {
+                Some(Ok(true)) => changed.push(name.clone()),
+                Some(Err(error)) => wrong.push(format!("listener {name}: {error}")),
+                Some(Ok(false)) | None => {}
+            }
+        }
+        (changed, wrong)
+    }
+
+    /// The listeners as they are now.
+    pub async fn listeners(&self) -> Vec<ListenerView> {
+        let listeners = self.listeners.lock().await;
+        listeners.values().map(Running::view).collect()
+    }
+
+    /// What every room on every core holds now.
+    pub async fn rooms(&self) -> Vec<RoomView> {
+        self.cores.ask_all(Mail::View).await.into_iter().flatten().collect()
+    }
+
+    /// Whether the process is going down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Goes down gently: new clients are refused, sessions end at their next exchange boundary. Returns whether all were
+    /// gone within `limit`.
+    pub async fn drain(&self, limit: Duration) -> bool {
+        self.draining.store(true, Ordering::Relaxed);
+        self.cores.send_all(|| Mail::Wake).await;
+        let deadline = Instant::now() + limit;
+        loop {
+            let left: usize = self.cores.ask_all(Mail::Sessions).await.into_iter().sum();
+            if left == 0 {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(sessions = left, "closing the sessions that are left after drain_timeout");
+                return false;
+            }
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    }
+
+    /// Ends every thread. Sessions that are left are closed where they stand.
+    pub async fn stop(mut self) {
+        for (_, running) in std::mem::take(&mut *self.listeners.lock().await) {
+            running.stop();
+        }
+        self.cores.send_all(|| Mail::Stop).await;
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+        if let Some(login) = self.login.take() {
+            login.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A runtime must not be dropped where another one runs; whoever forgot `stop` gets it done here.
+        if let Some(login) = self.login.take() {
+            login.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Engine").field("cores", &self.cores.count()).finish_non_exhaustive()
+    }
+}

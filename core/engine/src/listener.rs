@@ -1,0 +1,216 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use tidegate_base::{Address, Classify, Reason, Refusal};
+use tidegate_limit::Concurrency;
+use tidegate_net::tls::Acceptor;
+use tidegate_net::{Bound, Keepalive, Peer, Stream, TlsMode};
+use tokio::task::JoinHandle;
+
+use crate::cores::Mail;
+use crate::metrics::ListenerMetrics;
+use crate::{Admitted, ClientPermit, Cores, Downstream, ListenerView, Protocol};
+
+/// How many clients over the limit are told so at once; more than that are closed without a word.
+const REFUSED_AT_ONCE: usize = 1024;
+/// The pause after the system refused to accept, for example for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener as the Plan wants it.
+#[derive(Debug)]
+pub struct ListenerPlan {
+    /// Its name in configuration.
+    pub name: Arc<str>,
+    /// Where to listen.
+    pub address: Address,
+    /// Which protocol to speak: its number among those that the engine was started with.
+    pub protocol: usize,
+    /// The most clients; 0 means no limit.
+    pub max_clients: usize,
+    /// The most clients of one IP address; 0 means no limit.
+    pub max_clients_per_address: usize,
+    /// How long a client may take until it is logged in.
+    pub pre_auth_timeout: Duration,
+    /// TCP keep-alive towards clients.
+    pub keepalive: Keepalive,
+    /// TLS towards clients; none when it is disabled.
+    pub tls: Option<Arc<Acceptor>>,
+}
+
+/// A listener that listens.
+#[derive(Debug)]
+pub(crate) struct Running {
+    plan: Arc<ArcSwap<ListenerPlan>>,
+    bound: Arc<Bound>,
+    clients: Arc<AtomicUsize>,
+    protocol: &'static str,
+    accepting: JoinHandle<()>,
+}
+
+/// What accepting needs.
+pub(crate) struct Host {
+    pub(crate) plan: Arc<ArcSwap<ListenerPlan>>,
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) cores: Cores,
+    pub(crate) metrics: ListenerMetrics,
+    pub(crate) clients: Arc<AtomicUsize>,
+    pub(crate) refused: Arc<AtomicUsize>,
+    pub(crate) addresses: Concurrency<IpAddr>,
+    pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Running {
+    pub(crate) fn start(host: Host, login: &tokio::runtime::Handle) -> Self {
+        let host = Arc::new(host);
+        Self {
+            plan: Arc::clone(&host.plan),
+            bound: Arc::clone(&host.bound),
+            clients: Arc::clone(&host.clients),
+            protocol: host.protocol.name(),
+            accepting: login.spawn(accept(host)),
+        }
+    }
+
+    pub(crate) fn update(&self, plan: Arc<ListenerPlan>) {
+        self.plan.store(plan);
+    }
+
+    pub(crate) fn plan(&self) -> Arc<ListenerPlan> {
+        self.plan.load_full()
+    }
+
+    pub(crate) fn stop(self) {
+        self.accepting.abort();
+    }
+
+    pub(crate) fn view(&self) -> ListenerView {
+        let plan = self.plan.load();
+        ListenerView {
+            name: plan.name.to_string(),
+            protocol: self.protocol,
+            address: self.bound.address(),
+            tls: match plan.tls.as_ref().map(|tls| tls.mode()) {
+                None | Some(TlsMode::Disable) => "disable",
+                Some(TlsMode::Allow) => "allow",
+                Some(TlsMode::Require) => "require",
+            },
+            clients: self.clients.load(Ordering::Relaxed),
+            max_clients: plan.max_clients,
+            certificate_expires_in: plan.tls.as_ref().map(|tls| tls.expires_in(SystemTime::now())),
+        }
+    }
+}
+
+async fn accept(host: Arc<Host>) {
+    loop {
+        match host.bound.accept().await {
+            Ok((stream, peer)) => {
+                host.metrics.accepted.inc();
+                greet_in_background(&host, stream, peer);
+            }
+            Err(error) => {
+                tracing::warn!(listener = %host.plan.load().name, %error, "cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn greet_in_background(host: &Arc<Host>, stream: Stream, peer: Peer) {
+    let plan = host.plan.load_full();
+    let (permit, refusal) = host.permit(&plan, peer);
+    if refusal.is_some() {
+        host.metrics.refused.inc();
+        if host.refused.load(Ordering::Relaxed) >= REFUSED_AT_ONCE {
+            return;
+        }
+    }
+    let host = Arc::clone(host);
+    tokio::spawn(async move {
+        let is_refused = refusal.is_some();
+        if is_refused {
+            host.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        host.greet(plan, stream, peer, permit, refusal).await;
+        if is_refused {
+            host.refused.fetch_sub(1, Ordering::Relaxed);
+        }
+    });
+}
+
+impl Host {
+    /// Counts the client in, or says why it cannot come in.
+    fn permit(&self, plan: &ListenerPlan, peer: Peer) -> (Option<ClientPermit>, Option<Refusal>) {
+        let no = |reason, text: &'static str| (None, Some(Refusal::new(reason, text)));
+        if self.draining.load(Ordering::Relaxed) {
+            return no(Reason::ShuttingDown, "the gateway is shutting down");
+        }
+        let clients = self.clients.load(Ordering::Relaxed);
+        if plan.max_clients != 0 && clients >= plan.max_clients {
+            return no(Reason::Overloaded, "sorry, too many clients already (max_clients of this listener)");
+        }
+        let address = match peer.ip() {
+            Some(ip) if plan.max_clients_per_address != 0 => {
+                match self.addresses.take(ip, plan.max_clients_per_address) {
+                    Some(permit) => Some(permit),
+                    None => {
+                        return no(
+                            Reason::Overloaded,
+                            "too many connections from this address (max_clients_per_address of this listener)",
+                        );
+                    }
+                }
+            }
+            _ => None,
+        };
+        (Some(ClientPermit::new(Arc::clone(&self.clients), address)), None)
+    }
+
+    async fn greet(
+        &self,
+        plan: Arc<ListenerPlan>,
+        stream: Stream,
+        peer: Peer,
+        permit: Option<ClientPermit>,
+        refusal: Option<Refusal>,
+    ) {
+        let accepted = Instant::now();
+        let (number, limit) = (plan.protocol, plan.pre_auth_timeout);
+        let _ = stream.set_keepalive(&plan.keepalive);
+        let downstream = Downstream {
+            stream,
+            peer,
+            listener: Arc::clone(&plan),
+            accepted,
+            refusal,
+            cores: self.cores.clone(),
+        };
+        match tokio::time::timeout(limit, self.protocol.admit(downstream)).await {
+            Ok(Ok(Admitted::Client { home, client })) => {
+                self.metrics.login.record(accepted.elapsed());
+                if let Some(permit) = permit {
+                    let core = self.cores.home(home);
+                    let mail = Mail::Client {
+                        protocol: number,
+                        client,
+                        permit,
+                    };
+                    self.cores.send(core, mail).await;
+                }
+            }
+            Ok(Ok(Admitted::Finished)) => {}
+            Ok(Err(error)) => {
+                self.metrics.failed.of(error.kind().label()).inc();
+                tracing::debug!(listener = %plan.name, %peer, kind = error.kind().label(), %error, "login failed");
+            }
+            Err(_) => {
+                self.metrics.failed.of("timeout").inc();
+                tracing::debug!(listener = %plan.name, %peer, ?limit, "login took longer than pre_auth_timeout");
+            }
+        }
+    }
+}

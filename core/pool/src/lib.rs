@@ -1,0 +1,13 @@
+//! Lends connections out and gets them back.
+//!
+//! A pool lives on one core, so it is neither shared nor locked. [`Ledger`] holds every decision and no connection knows
+//! it; [`Pool`] adds wakers and the guard [`Lease`]. Waiters are served strictly first-in first-out, idle connections are
+//! lent last-in first-out, and a freed connection goes to the oldest waiter in the same wake-up.
+
+mod config;
+mod ledger;
+mod pool;
+
+pub use config::PoolLimits;
+pub use ledger::{Counts, Ledger, Limits};
+pub use pool::{Lease, Pool, Seat};

@@ -1,0 +1,288 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tidegate_base::{Period, Secret, Size};
+use tidegate_cluster::{Balance, Connect, EndpointConfig, Health, Role, RouteMatch};
+use tidegate_engine::ListenerConfig;
+use tidegate_net::{Keepalive, TlsClient};
+use tidegate_pool::PoolLimits;
+
+/// A listener for PostgreSQL clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PostgresListener {
+    /// What every listener has.
+    #[serde(flatten)]
+    pub common: ListenerConfig,
+    /// How clients prove who they are.
+    #[serde(default)]
+    pub login: Login,
+    /// Where clients go; the first rule that holds wins. A client for which none holds is refused.
+    #[schemars(length(min = 1))]
+    pub routes: Vec<Route>,
+    /// The most clients of one user at once; 0 means no limit.
+    #[serde(default)]
+    pub max_clients_per_user: usize,
+    /// Tell clients the address and the error of a server that cannot be reached.
+    #[serde(default)]
+    pub verbose_errors: bool,
+}
+
+/// How clients prove who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Login {
+    /// What a client must show.
+    pub method: LoginMethod,
+    /// Users, by name. They come before `user_file` and `query`.
+    pub users: BTreeMap<String, User>,
+    /// A file with lines of `"user" "secret"`, as PgBouncer's `auth_file`; read again when it changes.
+    pub user_file: Option<PathBuf>,
+    /// Asks a database for users who are found nowhere else.
+    pub query: Option<LoginQuery>,
+}
+
+/// What a client must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoginMethod {
+    /// Nothing: for a Unix socket or a network where everyone is trusted.
+    Trust,
+    /// The password in the clear; use it with TLS only.
+    Password,
+    /// The password's MD5 hash; for clients that know nothing better.
+    Md5,
+    /// A proof of the password (SCRAM), bound to the TLS channel where both sides can.
+    #[default]
+    ScramSha256,
+    /// A client certificate whose common name is the user.
+    Cert,
+}
+
+/// A user that the gateway knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct User {
+    /// The password, its MD5 hash (`md5…`) or its SCRAM verifier (`SCRAM-SHA-256$…`).
+    pub password: Option<Secret>,
+    /// The databases that this user may ask for; all when empty.
+    pub databases: Vec<String>,
+    /// The methods that this user may log in by; the listener's own when empty.
+    pub methods: Vec<LoginMethod>,
+    /// Whether this user may log in at all.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// Asks a database for users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginQuery {
+    /// The cluster to ask.
+    pub cluster: String,
+    /// The database to ask in.
+    #[serde(default = "postgres")]
+    pub database: String,
+    /// The user to ask as.
+    pub user: String,
+    /// That user's password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// A statement with one parameter, the user's name, that returns name and secret.
+    #[serde(default = "user_lookup")]
+    pub statement: String,
+    /// How long an answer is good for.
+    #[serde(default = "ten_seconds")]
+    pub cache: Period,
+}
+
+/// One rule of the route table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// What the client must be like; holds for everyone when absent.
+    #[serde(default, rename = "match")]
+    pub matches: RouteMatch,
+    /// The cluster to go to.
+    #[serde(default)]
+    pub cluster: Option<String>,
+    /// The endpoints' role.
+    #[serde(default)]
+    pub role: Role,
+    /// The database at the server, where it differs from the one that the client asks for.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// Reads the cluster from the user name, `user.deployment[.pool]`, instead of from `cluster`.
+    #[serde(default)]
+    pub user_suffix: Option<UserSuffix>,
+}
+
+/// Routes by user name: `user.deployment` goes to the deployment's direct cluster, `user.deployment.pool` to its pooled
+/// one, and the server sees `user`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserSuffix {
+    /// The deployments, by name.
+    pub deployments: BTreeMap<String, Deployment>,
+    /// The database for a client that names none, or that names its full user name.
+    #[serde(default = "postgres")]
+    pub default_database: String,
+}
+
+/// Where a deployment's clients go.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Deployment {
+    /// The cluster for `user.deployment`.
+    pub direct: Option<String>,
+    /// The cluster for `user.deployment.pool`.
+    pub pooled: Option<String>,
+}
+
+/// A set of PostgreSQL servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PostgresCluster {
+    /// The servers.
+    #[schemars(length(min = 1))]
+    pub endpoints: Vec<EndpointConfig>,
+    /// How a server is chosen among those of a role.
+    #[serde(default)]
+    pub balance: Balance,
+    /// How connections are opened.
+    #[serde(default)]
+    pub connect: Connect,
+    /// When a server counts as ill, and how it comes back.
+    #[serde(default)]
+    pub health: Health,
+    /// TCP keep-alive towards servers.
+    #[serde(default)]
+    pub keepalive: Keepalive,
+    /// TLS towards servers.
+    #[serde(default)]
+    pub tls: TlsClient,
+    /// How server connections are shared.
+    #[serde(default)]
+    pub pool: Pool,
+    /// What differs for some users, by name.
+    #[serde(default)]
+    pub users: BTreeMap<String, ClusterUser>,
+    /// The user to be at the servers, whoever the client is; the client's own user and password when absent.
+    #[serde(default)]
+    pub credential: Option<Credential>,
+    /// How long things may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+/// When a server connection goes back to the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolMode {
+    /// When the client disconnects.
+    Session,
+    /// When its transaction ends.
+    #[default]
+    Transaction,
+    /// When its statement ends; transactions are refused.
+    Statement,
+}
+
+impl PoolMode {
+    /// The name in views.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+            Self::Statement => "statement",
+        }
+    }
+}
+
+/// How server connections are shared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Pool {
+    /// When a server connection goes back to the pool.
+    pub mode: PoolMode,
+    /// How many there are, and for how long.
+    #[serde(flatten)]
+    pub limits: PoolLimits,
+    /// What makes a server connection clean after a client that left state on it. Empty closes the connection instead.
+    pub reset_query: String,
+    /// Take no server for `BEGIN` until the first real statement, so that an empty transaction meets no server. The
+    /// transaction's `now()` is then that of its first statement.
+    pub deferred_begin: bool,
+    /// How many bytes of prepared statements each server connection keeps, oldest out; 0 does not share them, so that in
+    /// transaction mode named statements last only as long as the transaction.
+    pub prepared_statements: Size,
+    /// The longest request that is held to be looked at; longer ones flow by, and count as changing the session when
+    /// they might.
+    pub inspect: Size,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            mode: PoolMode::default(),
+            limits: PoolLimits::default(),
+            reset_query: "DISCARD ALL".to_owned(),
+            deferred_begin: true,
+            prepared_statements: Size::mib(4),
+            inspect: Size::mib(1),
+        }
+    }
+}
+
+/// What differs for one user of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterUser {
+    /// When a server connection goes back to the pool.
+    pub mode: Option<PoolMode>,
+    /// The most server connections of one of this user's pools.
+    #[schemars(range(min = 1))]
+    pub size: Option<usize>,
+}
+
+/// Who to be at the servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// The user.
+    pub user: String,
+    /// The password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Send the password in the clear to a server without TLS that asks for it so.
+    #[serde(default)]
+    pub allow_cleartext: bool,
+}
+
+/// How long things may take; 0 means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// A query that takes longer is cancelled at the server.
+    pub query: Period,
+    /// A client that leaves a transaction open for longer without a request is closed.
+    pub idle_in_transaction: Period,
+    /// A client without a request for longer is closed.
+    pub client_idle: Period,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn postgres() -> String {
+    "postgres".to_owned()
+}
+
+fn ten_seconds() -> Period {
+    Period::seconds(10)
+}
+
+fn user_lookup() -> String {
+    "SELECT rolname, rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin".to_owned()
+}

@@ -1,0 +1,299 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_base::{Address, Secret};
+use tidegate_chain::Factory;
+use tidegate_cluster::{Cluster, Conditions, Connect, Role};
+use tidegate_net::tls::Connector;
+use tidegate_net::{Keepalive, NetError};
+use tidegate_pool::Limits;
+use tidegate_postgres_wire::login::Stored;
+
+use crate::config::{
+    ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresListener, Timeouts, User,
+    UserSuffix,
+};
+use crate::users::UserFile;
+
+/// Everything that PostgreSQL's rooms are told, validated and immutable.
+#[derive(Debug, Default)]
+pub struct PostgresPlan {
+    pub(crate) listeners: HashMap<Arc<str>, Arc<ListenerRules>>,
+    pub(crate) clusters: HashMap<Arc<str>, Arc<ClusterRules>>,
+}
+
+/// What a listener does with its clients.
+#[derive(Debug)]
+pub(crate) struct ListenerRules {
+    pub(crate) method: LoginMethod,
+    pub(crate) users: BTreeMap<String, KnownUser>,
+    pub(crate) user_file: Option<UserFile>,
+    pub(crate) query: Option<LoginQuery>,
+    pub(crate) routes: Vec<Rule>,
+    pub(crate) chain: Vec<Arc<dyn Factory>>,
+    pub(crate) max_clients_per_user: usize,
+    pub(crate) verbose_errors: bool,
+}
+
+/// A user of the configuration.
+#[derive(Debug)]
+pub(crate) struct KnownUser {
+    pub(crate) stored: Option<Stored>,
+    pub(crate) databases: Vec<String>,
+    pub(crate) methods: Vec<LoginMethod>,
+    pub(crate) enabled: bool,
+}
+
+/// One rule of the route table.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) conditions: Conditions,
+    pub(crate) to: Destination,
+    pub(crate) role: Role,
+    pub(crate) database: Option<String>,
+}
+
+/// Where a rule leads.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Cluster(Arc<str>),
+    UserSuffix(UserSuffix),
+}
+
+/// What is done with a cluster's servers.
+#[derive(Debug)]
+pub(crate) struct ClusterRules {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) mode: PoolMode,
+    pub(crate) limits: Limits,
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) reset_query: String,
+    pub(crate) deferred_begin: bool,
+    pub(crate) prepared_bytes: usize,
+    pub(crate) inspect: usize,
+    pub(crate) users: BTreeMap<String, ClusterUser>,
+    pub(crate) credential: Option<Credential>,
+    pub(crate) tls: Connector,
+    pub(crate) connect: Connect,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// A mistake in the configuration that only shows when its parts are put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanMistake {
+    /// Where, as in `listeners.main.routes.0.cluster`.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+    /// The names that would be right.
+    pub candidates: Vec<String>,
+}
+
+impl PostgresPlan {
+    /// Puts the parts together. `clusters` brings each cluster's endpoints, which live on through reloads; `chains` each
+    /// listener's steps. Reports every mistake.
+    pub fn build(
+        listeners: &BTreeMap<String, PostgresListener>,
+        clusters: &BTreeMap<String, PostgresCluster>,
+        endpoints: &HashMap<String, Arc<Cluster>>,
+        mut chains: HashMap<String, Vec<Arc<dyn Factory>>>,
+    ) -> Result<Self, Vec<PlanMistake>> {
+        let mut plan = Self::default();
+        let mut mistakes = Vec::new();
+        for (name, config) in clusters {
+            let Some(cluster) = endpoints.get(name) else { continue };
+            match ClusterRules::build(config, Arc::clone(cluster)) {
+                Ok(rules) => drop(plan.clusters.insert(Arc::from(name.as_str()), Arc::new(rules))),
+                Err(error) => mistakes.push(mistake(format!("clusters.{name}.tls"), &error, &[])),
+            }
+        }
+        let known: Vec<_> = clusters.keys().cloned().collect();
+        for (name, config) in listeners {
+            let path = format!("listeners.{name}");
+            let chain = chains.remove(name).unwrap_or_default();
+            let rules = ListenerRules::build(config, chain, &path, &known, &mut mistakes);
+            plan.listeners.insert(Arc::from(name.as_str()), Arc::new(rules));
+        }
+        if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
+    }
+}
+
+fn mistake(path: String, message: &impl ToString, candidates: &[String]) -> PlanMistake {
+    PlanMistake {
+        path,
+        message: message.to_string(),
+        candidates: candidates.to_vec(),
+    }
+}
+
+impl ListenerRules {
+    fn build(
+        config: &PostgresListener,
+        chain: Vec<Arc<dyn Factory>>,
+        path: &str,
+        clusters: &[String],
+        mistakes: &mut Vec<PlanMistake>,
+    ) -> Self {
+        let login = &config.login;
+        if let Some(query) = login.query.as_ref().filter(|query| !clusters.contains(&query.cluster)) {
+            let message = format!("there is no cluster `{}`", query.cluster);
+            mistakes.push(mistake(format!("{path}.login.query.cluster"), &message, clusters));
+        }
+        let nobody = login.users.is_empty() && login.user_file.is_none() && login.query.is_none();
+        if nobody && !matches!(login.method, LoginMethod::Trust | LoginMethod::Cert) {
+            let message = "nobody can log in: give `users`, `user_file` or `query`, or choose method `trust`";
+            mistakes.push(mistake(format!("{path}.login"), &message, &[]));
+        }
+        if login.method == LoginMethod::Cert && config.common.tls.client_ca.is_none() {
+            let message = "method `cert` needs `tls.client_ca` and `tls.client_auth`";
+            mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
+        }
+        let user_file = login.user_file.as_deref().and_then(|file| {
+            UserFile::open(file)
+                .map_err(|error| mistakes.push(mistake(format!("{path}.login.user_file"), &error, &[])))
+                .ok()
+        });
+        let routes = config.routes.iter().enumerate();
+        let routes = routes
+            .filter_map(|(at, route)| {
+                Rule::build(route, &format!("{path}.routes.{at}"), clusters)
+                    .map_err(|wrong| mistakes.extend(wrong))
+                    .ok()
+            })
+            .collect();
+        Self {
+            method: login.method,
+            users: login.users.iter().map(|(name, user)| (name.clone(), known_user(user))).collect(),
+            user_file,
+            query: login.query.clone(),
+            routes,
+            chain,
+            max_clients_per_user: config.max_clients_per_user,
+            verbose_errors: config.verbose_errors,
+        }
+    }
+}
+
+fn known_user(user: &User) -> KnownUser {
+    KnownUser {
+        stored: user.password.as_ref().map(|secret| Stored::parse(secret.reveal())),
+        databases: user.databases.clone(),
+        methods: user.methods.clone(),
+        enabled: user.enabled,
+    }
+}
+
+impl Rule {
+    fn build(route: &crate::config::Route, path: &str, clusters: &[String]) -> Result<Self, Vec<PlanMistake>> {
+        let mut wrong = Vec::new();
+        let conditions = Conditions::build(&route.matches).unwrap_or_else(|error| {
+            wrong.push(mistake(format!("{path}.match.client"), &error, &[]));
+            Conditions::default()
+        });
+        let unknown = |name: &String| (!clusters.contains(name)).then(|| format!("there is no cluster `{name}`"));
+        let to = match (&route.cluster, &route.user_suffix) {
+            (Some(name), None) => {
+                if let Some(message) = unknown(name) {
+                    wrong.push(mistake(format!("{path}.cluster"), &message, clusters));
+                }
+                Destination::Cluster(Arc::from(name.as_str()))
+            }
+            (None, Some(suffix)) => {
+                for (id, deployment) in &suffix.deployments {
+                    let both = [("direct", &deployment.direct), ("pooled", &deployment.pooled)];
+                    for (key, name) in both {
+                        if let Some(message) = name.as_ref().and_then(unknown) {
+                            let path = format!("{path}.user_suffix.deployments.{id}.{key}");
+                            wrong.push(mistake(path, &message, clusters));
+                        }
+                    }
+                }
+                Destination::UserSuffix(suffix.clone())
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "a route needs exactly one of `cluster` and `user_suffix`";
+                wrong.push(mistake(path.to_owned(), &message, &[]));
+                Destination::Cluster(Arc::from(""))
+            }
+        };
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        Ok(Self {
+            conditions,
+            to,
+            role: route.role,
+            database: route.database.clone(),
+        })
+    }
+}
+
+impl ClusterRules {
+    fn build(config: &PostgresCluster, cluster: Arc<Cluster>) -> Result<Self, NetError> {
+        let Pool {
+            mode,
+            limits,
+            reset_query,
+            deferred_begin,
+            prepared_statements,
+            inspect,
+        } = &config.pool;
+        Ok(Self {
+            cluster,
+            mode: *mode,
+            limits: Limits {
+                size: limits.size.max(1),
+                min_idle: limits.min_idle.min(limits.size),
+                queue: limits.queue_size,
+                idle_timeout: limits.idle_timeout.limit(),
+                max_lifetime: limits.max_lifetime.limit(),
+            },
+            queue_timeout: limits.queue_timeout.limit(),
+            reset_query: reset_query.trim().to_owned(),
+            deferred_begin: *deferred_begin,
+            prepared_bytes: prepared_statements.len(),
+            inspect: inspect.len().max(1024),
+            users: config.users.clone(),
+            credential: config.credential.clone(),
+            tls: Connector::build(&config.tls, &[])?,
+            connect: config.connect,
+            keepalive: config.keepalive,
+            timeouts: config.timeouts,
+        })
+    }
+
+    /// The mode for a user.
+    pub(crate) fn mode_of(&self, user: &str) -> PoolMode {
+        self.users.get(user).and_then(|user| user.mode).unwrap_or(self.mode)
+    }
+
+    /// The bounds of a user's pools.
+    pub(crate) fn limits_of(&self, user: &str) -> Limits {
+        let size = self.users.get(user).and_then(|user| user.size);
+        Limits {
+            size: size.map_or(self.limits.size, |size| size.max(1)),
+            ..self.limits
+        }
+    }
+
+    /// The password of the cluster's own credential.
+    pub(crate) fn password(&self) -> Option<&Secret> {
+        self.credential.as_ref().and_then(|credential| credential.password.as_ref())
+    }
+}
+
+/// A cluster's endpoints as the configuration tells them, for a discovery to start from.
+pub fn targets(config: &PostgresCluster) -> Vec<tidegate_cluster::Target> {
+    config
+        .endpoints
+        .iter()
+        .map(|endpoint| tidegate_cluster::Target {
+            address: Address::clone(&endpoint.address),
+            server_name: None,
+            role: endpoint.role,
+            weight: endpoint.weight,
+        })
+        .collect()
+}

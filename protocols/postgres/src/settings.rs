@@ -1,0 +1,234 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::{Rc, Weak};
+
+/// Settings of a session: what its start-up packet asked for, and what it has SET since.
+///
+/// Equal settings of one core are one allocation, so that "does this server suit this client" is one comparison of
+/// pointers in nearly every transaction.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(crate) struct Settings {
+    values: BTreeMap<Box<str>, Box<str>>,
+    /// What of them changes how a statement is planned.
+    planning: u64,
+}
+
+/// The settings whose values change what a statement's text means.
+const PLANNING: [&str; 3] = ["search_path", "role", "session_authorization"];
+
+impl Settings {
+    /// A setting's value.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(AsRef::as_ref)
+    }
+
+    /// Names and values, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Equal where the same text means the same statement.
+    pub(crate) fn planning(&self) -> u64 {
+        self.planning
+    }
+}
+
+/// A core's settings, each kept once for as long as somebody has it.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsTable {
+    known: RefCell<HashMap<u64, Vec<Weak<Settings>>>>,
+    added: RefCell<usize>,
+}
+
+/// How many additions pass between two sweeps of entries that nobody has any more.
+const SWEEP: usize = 1024;
+
+impl SettingsTable {
+    /// The one copy of these settings. A name given twice has its last value.
+    pub(crate) fn intern<'a>(&self, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Rc<Settings> {
+        let values = values
+            .into_iter()
+            .map(|(name, value)| (canonical(name), Box::from(value)))
+            .collect();
+        self.intern_map(values)
+    }
+
+    /// The one copy of `settings` with `changes` applied; `None` takes a setting out.
+    pub(crate) fn with<'a>(
+        &self,
+        settings: &Settings,
+        changes: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Rc<Settings> {
+        let mut values = settings.values.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => values.insert(canonical(name), Box::from(value)),
+                None => values.remove(&canonical(name)),
+            };
+        }
+        self.intern_map(values)
+    }
+
+    fn intern_map(&self, values: BTreeMap<Box<str>, Box<str>>) -> Rc<Settings> {
+        let key = hash_of(&values);
+        let mut known = self.known.borrow_mut();
+        let same = known.entry(key).or_default();
+        if let Some(found) = same.iter().filter_map(Weak::upgrade).find(|found| found.values == values) {
+            return found;
+        }
+        let mut planning = DefaultHasher::new();
+        for name in PLANNING {
+            values.get(name).hash(&mut planning);
+        }
+        let settings = Rc::new(Settings {
+            values,
+            planning: planning.finish(),
+        });
+        same.push(Rc::downgrade(&settings));
+        let mut added = self.added.borrow_mut();
+        *added += 1;
+        if *added >= SWEEP {
+            *added = 0;
+            known.retain(|_, same| {
+                same.retain(|settings| settings.strong_count() > 0);
+                !same.is_empty()
+            });
+        }
+        settings
+    }
+}
+
+/// A statement that turns `have` into `want`, where `started` is what the server connection was opened with and
+/// `default_of` knows some of the server's own defaults.
+///
+/// `Ok(None)` when nothing is to be done; `Err(())` when it cannot be done: the connection was opened with a setting
+/// that the other client does not have, and whose default is unknown, so that no SET can bring it back.
+pub(crate) fn transition<'d>(
+    have: &Settings,
+    want: &Settings,
+    started: &Settings,
+    default_of: impl Fn(&str) -> Option<&'d str>,
+) -> Result<Option<String>, ()> {
+    let mut sql = String::new();
+    let mut last = String::new();
+    for (name, value) in want.iter() {
+        if have.get(name) == Some(value) {
+            continue;
+        }
+        if UNSETTABLE.contains(&name) {
+            return Err(());
+        }
+        // A role comes last: it may not have the right to change what comes after it.
+        let to = if PLANNING[1..].contains(&name) { &mut last } else { &mut sql };
+        set_config(to, name, Some(value));
+    }
+    for (name, _) in have.iter() {
+        if want.get(name).is_some() {
+            continue;
+        }
+        if UNSETTABLE.contains(&name) {
+            return Err(());
+        }
+        if started.get(name).is_none() {
+            set_config(&mut sql, name, None);
+        } else {
+            set_config(&mut sql, name, Some(default_of(name).ok_or(())?));
+        }
+    }
+    sql.push_str(&last);
+    if sql.is_empty() {
+        return Ok(None);
+    }
+    // The trailing comma of the last call.
+    sql.truncate(sql.len() - 1);
+    sql.insert_str(0, "SELECT ");
+    Ok(Some(sql))
+}
+
+/// What can only be asked for at start-up.
+const UNSETTABLE: [&str; 2] = ["replication", "options"];
+
+/// `set_config(name, NULL, false)` is RESET.
+fn set_config(sql: &mut String, name: &str, value: Option<&str>) {
+    sql.push_str("pg_catalog.set_config(");
+    quote(sql, name);
+    sql.push(',');
+    match value {
+        Some(value) => quote(sql, value),
+        None => sql.push_str("NULL"),
+    }
+    sql.push_str(",false),");
+}
+
+/// An escape string means the same whatever `standard_conforming_strings` says.
+pub(crate) fn quote(sql: &mut String, text: &str) {
+    sql.push_str("E'");
+    for letter in text.chars() {
+        if matches!(letter, '\'' | '\\') {
+            sql.push(letter);
+        }
+        let _ = sql.write_char(letter);
+    }
+    sql.push('\'');
+}
+
+fn canonical(name: &str) -> Box<str> {
+    name.to_ascii_lowercase().into_boxed_str()
+}
+
+fn hash_of(values: &BTreeMap<Box<str>, Box<str>>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    values.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_settings_are_one() {
+        let table = SettingsTable::default();
+        let one = table.intern([("TimeZone", "UTC"), ("datestyle", "ISO")]);
+        let other = table.intern([("DateStyle", "ISO"), ("timezone", "UTC")]);
+        assert!(Rc::ptr_eq(&one, &other));
+        let changed = table.with(&one, [("timezone", Some("CET"))]);
+        assert!(!Rc::ptr_eq(&one, &changed));
+        assert!(Rc::ptr_eq(&one, &table.with(&changed, [("TIMEZONE", Some("UTC"))])));
+        assert_eq!(one.planning(), changed.planning());
+        assert_ne!(one.planning(), table.with(&one, [("search_path", Some("x"))]).planning());
+    }
+
+    fn check(have: &[(&str, &str)], want: &[(&str, &str)], started: &[(&str, &str)], expected: Result<Option<&str>, ()>) {
+        let table = SettingsTable::default();
+        let settings = |values: &[(&str, &str)]| table.intern(values.iter().copied());
+        let default_of = |name: &str| (name == "timezone").then_some("Etc/UTC");
+        let found = transition(&settings(have), &settings(want), &settings(started), default_of);
+        assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().map(|e| *e));
+    }
+
+    #[test]
+    fn transitions() {
+        check(&[("a", "1")], &[("a", "1")], &[], Ok(None));
+        check(
+            &[("a", "1")],
+            &[("role", "r"), ("x", "it's \\")],
+            &[],
+            Ok(Some(
+                "SELECT pg_catalog.set_config(E'x',E'it''s \\\\',false),\
+                 pg_catalog.set_config(E'a',NULL,false),\
+                 pg_catalog.set_config(E'role',E'r',false)",
+            )),
+        );
+        check(&[("a", "1")], &[], &[("a", "1")], Err(()));
+        check(
+            &[("timezone", "CET")],
+            &[],
+            &[("timezone", "CET")],
+            Ok(Some("SELECT pg_catalog.set_config(E'timezone',E'Etc/UTC',false)")),
+        );
+        check(&[], &[("replication", "true")], &[], Err(()));
+    }
+}

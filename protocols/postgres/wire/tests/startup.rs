@@ -1,0 +1,162 @@
+//! First packets, whole, cut and broken.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its functions too"
+)]
+
+use tidegate_postgres_wire::{
+    First, MAX_STARTUP_LEN, StartupError, Version, cancel_request, gss_request, ssl_request,
+    startup_packet,
+};
+
+fn packet(version: Version, parameters: &[(&str, &str)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    startup_packet(&mut out, version, parameters.iter().copied());
+    out
+}
+
+fn wrong(bytes: &[u8]) -> StartupError {
+    First::read(bytes).unwrap_err()
+}
+
+#[test]
+fn requests() {
+    let mut out = Vec::new();
+    ssl_request(&mut out);
+    assert_eq!(out, b"\0\0\0\x08\x04\xd2\x16\x2f");
+    assert_eq!(First::read(&out), Ok((First::Ssl, 8)));
+    // What follows is left alone, so that a caller can refuse bytes sent ahead of TLS.
+    out.push(b'x');
+    assert_eq!(First::read(&out), Ok((First::Ssl, 8)));
+    out.clear();
+    gss_request(&mut out);
+    assert_eq!(out, b"\0\0\0\x08\x04\xd2\x16\x30");
+    assert_eq!(First::read(&out), Ok((First::Gss, 8)));
+    assert_eq!(First::read(b"\x16\x03\x01"), Ok((First::DirectTls, 0)));
+}
+
+#[test]
+fn cancels() {
+    let read = |len: usize| {
+        let mut out = Vec::new();
+        cancel_request(&mut out, -7, &vec![9; len]);
+        match First::read(&out) {
+            Ok((First::Cancel { process, secret }, total)) => {
+                assert_eq!((process, total), (-7, out.len()));
+                Ok(secret.len())
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(wrong) => Err(wrong),
+        }
+    };
+    assert_eq!((read(4), read(32), read(256)), (Ok(4), Ok(32), Ok(256)));
+    assert_eq!(read(3), Err(StartupError::CancelSecret(3)));
+    assert_eq!(read(257), Err(StartupError::CancelSecret(257)));
+}
+
+#[test]
+fn startups() {
+    let parameters = [
+        ("user", "ann"),
+        ("application_name", "x"),
+        ("options", "-c geqo=off"),
+        ("_pq_.y", "1"),
+        ("replication", "off"),
+    ];
+    let bytes = packet(Version::V3_2, &parameters);
+    for cut in 0..bytes.len() {
+        assert_eq!(
+            First::read(&bytes[..cut]),
+            Ok((First::Incomplete, 0)),
+            "{cut}"
+        );
+    }
+    let (First::Startup(startup), total) = First::read(&bytes).unwrap() else {
+        panic!("no start-up packet");
+    };
+    assert_eq!(total, bytes.len());
+    assert_eq!((startup.user(), startup.database()), ("ann", "ann"));
+    assert_eq!(
+        startup.options().settings,
+        [("geqo".to_owned(), "off".to_owned())]
+    );
+    assert_eq!(
+        startup.settings().collect::<Vec<_>>(),
+        [("application_name", "x")]
+    );
+    assert_eq!(startup.protocol_options().collect::<Vec<_>>(), ["_pq_.y"]);
+    assert!(!startup.is_replication());
+}
+
+#[test]
+fn replication_and_versions() {
+    for (value, expected) in [
+        ("database", true),
+        ("1", true),
+        ("TRUE", true),
+        ("0", false),
+    ] {
+        let bytes = packet(Version::V3_0, &[("user", "a"), ("replication", value)]);
+        let (First::Startup(startup), _) = First::read(&bytes).unwrap() else {
+            panic!("no start-up packet");
+        };
+        assert_eq!(startup.is_replication(), expected, "{value}");
+        assert_eq!(startup.negotiate(), (Version::V3_0, false));
+    }
+    let newer = Version {
+        major: 3,
+        minor: 9999,
+    };
+    let bytes = packet(newer, &[("user", "a"), ("database", "")]);
+    let (First::Startup(startup), _) = First::read(&bytes).unwrap() else {
+        panic!("no start-up packet");
+    };
+    assert_eq!(startup.negotiate(), (Version::V3_2, true));
+    assert_eq!(startup.database(), "a");
+}
+
+#[test]
+fn broken_packets() {
+    assert_eq!(wrong(b"\0\0\0\x07"), StartupError::Length(7));
+    assert_eq!(
+        wrong(b"GET "),
+        StartupError::Length(u32::from_be_bytes(*b"GET "))
+    );
+    let long = u32::try_from(MAX_STARTUP_LEN).unwrap() + 1;
+    assert_eq!(wrong(&long.to_be_bytes()), StartupError::Length(long));
+    let old = Version { major: 2, minor: 0 };
+    assert_eq!(wrong(&packet(old, &[])), StartupError::Version(old));
+    assert_eq!(
+        wrong(&packet(Version::V3_0, &[("database", "x")])),
+        StartupError::NoUser
+    );
+    assert_eq!(
+        wrong(&packet(Version::V3_0, &[("user", "")])),
+        StartupError::NoUser
+    );
+    let twice = packet(Version::V3_0, &[("user", "a"), ("user", "b")]);
+    assert_eq!(wrong(&twice), StartupError::Duplicate("user".to_owned()));
+    assert_eq!(
+        wrong(b"\0\0\0\x0e\0\x03\0\0user\0a"),
+        StartupError::Unterminated
+    );
+    assert_eq!(
+        wrong(b"\0\0\0\x0f\0\x03\0\0user\0a\0"),
+        StartupError::Unterminated
+    );
+    assert_eq!(
+        wrong(b"\0\0\0\x10\0\x03\0\0user\0\xff\0\0"),
+        StartupError::NotUtf8
+    );
+    assert!(matches!(
+        wrong(b"\0\0\0\x11\0\x03\0\0user\0a\0\0x"),
+        StartupError::Body(_)
+    ));
+    assert!(matches!(
+        wrong(b"\0\0\0\x09\x04\xd2\x16\x2fx"),
+        StartupError::Body(_)
+    ));
+    assert_eq!(wrong(&packet(old, &[])).sqlstate(), "0A000");
+    assert_eq!(StartupError::NoUser.sqlstate(), "28000");
+}
