@@ -15,9 +15,7 @@ pub struct Client {
 
 /// Runs a future on a runtime of its own.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .unwrap_or_else(|e| panic!("no tokio runtime: {e}"))
         .block_on(future)
@@ -30,8 +28,7 @@ impl Client {
         let target = target.clone();
         async move {
             let connected = Self::try_connect(&target).await;
-            connected
-                .unwrap_or_else(|e| panic!("cannot connect to {}: {}", target.uri(), describe(&e)))
+            connected.unwrap_or_else(|e| panic!("cannot connect to {}: {}", target.uri(), describe(&e)))
         }
     }
 
@@ -41,9 +38,7 @@ impl Client {
     }
 
     /// Connects with a configuration of one's own.
-    pub async fn with_config(
-        config: &tokio_postgres::Config,
-    ) -> Result<Self, tokio_postgres::Error> {
+    pub async fn with_config(config: &tokio_postgres::Config) -> Result<Self, tokio_postgres::Error> {
         let (client, connection) = config.connect(NoTls).await?;
         Ok(Self {
             client,
@@ -85,8 +80,7 @@ impl Client {
     /// The process id of the server that answers.
     pub async fn backend_pid(&self) -> i32 {
         let pid = self.value("SELECT pg_backend_pid()").await;
-        pid.parse()
-            .unwrap_or_else(|_| panic!("{pid} is no process id"))
+        pid.parse().unwrap_or_else(|_| panic!("{pid} is no process id"))
     }
 
     /// Ends the connection and waits until it is closed.

@@ -55,14 +55,11 @@ impl Drivers {
     /// A Java program of `kit/drivers/java`, with pgjdbc.
     pub fn java(&self, program: &str) -> Command {
         let driver = Path::new("/usr/share/java/postgresql.jar");
-        let jar =
-            std::env::var_os("PGJDBC_JAR").map_or_else(|| driver.to_path_buf(), PathBuf::from);
+        let jar = std::env::var_os("PGJDBC_JAR").map_or_else(|| driver.to_path_buf(), PathBuf::from);
         require(&jar, "pgjdbc (Debian: libpostgresql-jdbc-java)");
         let mut command = programs::clean("java");
         command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
-        command
-            .arg(jar)
-            .arg(self.sources.join("java").join(program));
+        command.arg(jar).arg(self.sources.join("java").join(program));
         command
     }
 }
@@ -75,17 +72,10 @@ pub(crate) fn run(mut command: Command, target: &Target, checks: &[&str]) {
     let output = finish(command, LIMIT);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}\n{text}\n{errors}",
-        output.status
-    );
+    assert!(output.status.success(), "{}\n{text}\n{errors}", output.status);
     for check in checks {
         let line = format!("ok {check}");
-        assert!(
-            text.lines().any(|l| l == line),
-            "no line `{line}` in:\n{text}"
-        );
+        assert!(text.lines().any(|l| l == line), "no line `{line}` in:\n{text}");
     }
 }
 
@@ -113,20 +103,10 @@ pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
     let Some(status) = status else {
         let _gone = child.kill();
         let _gone = child.wait();
-        let (text, errors) = (
-            String::from_utf8_lossy(&stdout),
-            String::from_utf8_lossy(&stderr),
-        );
-        panic!(
-            "{command:?} still ran after {:?}:\n{text}\n{errors}",
-            start.elapsed()
-        );
+        let (text, errors) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        panic!("{command:?} still ran after {:?}:\n{text}\n{errors}", start.elapsed());
     };
-    Output {
-        status,
-        stdout,
-        stderr,
-    }
+    Output { status, stdout, stderr }
 }
 
 #[track_caller]

@@ -200,9 +200,7 @@ impl Shared {
             // What arrived while the fault was being set obeys the fault.
             let faults = locked(&self.faults)[direction as usize];
             thread::sleep(faults.latency + pause(length, faults.bandwidth));
-            let room = faults
-                .cut_after
-                .map_or(u64::MAX, |cut| cut.saturating_sub(passed));
+            let room = faults.cut_after.map_or(u64::MAX, |cut| cut.saturating_sub(passed));
             let allowed = usize::try_from(room).unwrap_or(usize::MAX).min(length);
             let written = to.write_all(buffer.get(..allowed).unwrap_or_default());
             passed = passed.saturating_add(allowed as u64);
@@ -263,9 +261,7 @@ mod tests {
 
     fn connect(proxy: &FaultProxy) -> TcpStream {
         let socket = TcpStream::connect(proxy.address()).expect("connect");
-        socket
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .expect("timeout");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
         socket
     }
 
@@ -341,9 +337,7 @@ mod tests {
             .expect("timeout");
         assert!(socket.read(&mut [0]).is_err(), "nothing may come back");
         proxy.set_both(Faults::default());
-        socket
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .expect("timeout");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
         socket.read_exact(&mut [0]).expect("the byte comes back");
     }
 

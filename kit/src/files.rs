@@ -18,12 +18,7 @@ pub(crate) fn shared(name: &str) -> PathBuf {
     let root = std::env::temp_dir().join(format!("tidegate-kit-{user}"));
     make(&root);
     let owner = fs::metadata(&root).map_or(user, |m| m.uid());
-    assert_eq!(
-        owner,
-        user,
-        "{} belongs to another user; remove it",
-        root.display()
-    );
+    assert_eq!(owner, user, "{} belongs to another user; remove it", root.display());
     let folder = root.join(name);
     make(&folder);
     folder
@@ -43,9 +38,6 @@ pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) {
 
 fn make(folder: &Path) {
     // Readable by the account that PostgreSQL runs under when the tests run as root.
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(folder);
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
     made.unwrap_or_else(|e| panic!("cannot make {}: {e}", folder.display()));
 }

@@ -61,10 +61,7 @@ impl GatewayBuilder {
         let mut gateway = self.spawn();
         let mut ended = None;
         let listens = wait_until(Duration::from_secs(20), || {
-            ended = gateway
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten());
+            ended = gateway.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             let tcp = self.addresses.iter().all(|a| TcpStream::connect(a).is_ok());
             let unix = self.sockets.iter().all(|s| UnixStream::connect(s).is_ok());
             ended.is_some() || (tcp && unix)
@@ -251,10 +248,7 @@ impl Settings {
             admin: Port::reserve(),
             mode,
             size: 20,
-            users: vec![
-                (app.user, app.password),
-                (superuser.user, superuser.password),
-            ],
+            users: vec![(app.user, app.password), (superuser.user, superuser.password)],
             certificate: None,
             listener: String::new(),
             cluster: String::new(),
@@ -385,9 +379,7 @@ impl Settings {
     /// Starts the binary with this document and waits until it listens.
     #[track_caller]
     pub fn start(&self, binary: impl AsRef<Path>) -> Gateway {
-        Gateway::builder(binary, &self.yaml())
-            .listens(self.address())
-            .start()
+        Gateway::builder(binary, &self.yaml()).listens(self.address()).start()
     }
 }
 
@@ -437,15 +429,12 @@ mod tests {
     fn an_early_end_shows_the_log() {
         let (_folder, program) = stand_in("echo 'no such key' >&2; exit 1");
         let port = Port::reserve();
-        let _gateway = Gateway::builder(&program, "")
-            .listens(port.address())
-            .start();
+        let _gateway = Gateway::builder(&program, "").listens(port.address()).start();
     }
 
     #[test]
     fn is_killed_on_drop() {
-        let (_folder, program) =
-            stand_in("trap '' TERM; echo up >&2; while true; do sleep 0.1; done");
+        let (_folder, program) = stand_in("trap '' TERM; echo up >&2; while true; do sleep 0.1; done");
         let gateway = Gateway::builder(&program, "").spawn();
         gateway.wait_for_log("up");
         let process = gateway.process().clone();

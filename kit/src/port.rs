@@ -31,10 +31,7 @@ impl Port {
                 return port;
             }
         }
-        panic!(
-            "no free loopback port between {FIRST} and {}",
-            FIRST + COUNT
-        );
+        panic!("no free loopback port between {FIRST} and {}", FIRST + COUNT);
     }
 
     /// The port number.
@@ -49,18 +46,15 @@ impl Port {
 
     fn claim(number: u16) -> Option<Self> {
         let path = files::shared("ports").join(number.to_string());
-        let lock = File::create(&path)
-            .unwrap_or_else(|e| panic!("cannot create the port lock {}: {e}", path.display()));
+        let lock =
+            File::create(&path).unwrap_or_else(|e| panic!("cannot create the port lock {}: {e}", path.display()));
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return None,
             Err(TryLockError::Error(e)) => panic!("cannot lock {}: {e}", path.display()),
         }
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        Some(Self {
-            number,
-            _lock: lock,
-        })
+        Some(Self { number, _lock: lock })
     }
 }
 

@@ -14,9 +14,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::Watchdog;
-use crate::{
-    Client, Identity, Mode, Port, Proc, Programs, Target, Tls, block_on, files, wait_until,
-};
+use crate::{Client, Identity, Mode, Port, Proc, Programs, Target, Tls, block_on, files, wait_until};
 
 pub(crate) const SUPERUSER: &str = "postgres";
 pub(crate) const SUPERUSER_PASSWORD: &str = "super-secret";
@@ -174,10 +172,7 @@ impl Postgres {
         let errors = log.try_clone();
         let mut command = self.programs.command("postgres");
         command.arg("-D").arg(self.data()).args(self.arguments());
-        command
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(log);
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(log);
         command.stderr(errors.unwrap_or_else(|e| panic!("cannot share the log: {e}")));
         self.account.inspect(|account| account.apply(&mut command));
         let child = command
@@ -325,10 +320,7 @@ impl Postgres {
             "shared_buffers=32MB".to_owned(),
             "log_min_messages=info".to_owned(),
         ];
-        let asked = self
-            .settings
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
+        let asked = self.settings.iter().map(|(name, value)| format!("{name}={value}"));
         own.into_iter()
             .chain(asked)
             .flat_map(|setting| ["-c".to_owned(), setting])
@@ -354,8 +346,7 @@ impl Postgres {
         self.settings.push(("ssl".to_owned(), "on".to_owned()));
         if let Some(ca) = client_ca {
             place(ca, "clients.crt");
-            self.settings
-                .push(("ssl_ca_file".to_owned(), "clients.crt".to_owned()));
+            self.settings.push(("ssl_ca_file".to_owned(), "clients.crt".to_owned()));
         }
     }
 
@@ -367,17 +358,10 @@ impl Postgres {
             let running = self.running.as_mut();
             ended = running.and_then(|running| running.child.try_wait().ok().flatten());
             let state = fs::read_to_string(&pid_file).unwrap_or_default();
-            let ready = state
-                .lines()
-                .nth(7)
-                .is_some_and(|line| line.trim() == "ready");
+            let ready = state.lines().nth(7).is_some_and(|line| line.trim() == "ready");
             ended.is_some() || (ready && TcpStream::connect(address).is_ok())
         });
-        assert!(
-            ready && ended.is_none(),
-            "PostgreSQL did not start:\n{}",
-            self.log()
-        );
+        assert!(ready && ended.is_none(), "PostgreSQL did not start:\n{}", self.log());
     }
 
     /// After a killed postmaster its backends still hold the shared memory for a moment, and a
@@ -412,9 +396,7 @@ impl Account {
         rustix::process::getuid().is_root().then(|| {
             let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
             let find = |name: &str| {
-                let mut fields = users
-                    .lines()
-                    .map(|line| line.split(':').collect::<Vec<_>>());
+                let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
                 let fields = fields.find(|f| f.first() == Some(&name))?;
                 let id = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok());
                 Some(Self {

@@ -46,8 +46,7 @@ impl Proc {
     /// The number of open file descriptors.
     pub fn fds(&self) -> usize {
         let folder = self.path("fd");
-        let entries = fs::read_dir(&folder)
-            .unwrap_or_else(|e| panic!("cannot read {}: {e}", folder.display()));
+        let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("cannot read {}: {e}", folder.display()));
         entries.count()
     }
 
@@ -70,9 +69,7 @@ impl Proc {
     /// Whether the process exists and is not a zombie.
     pub fn alive(&self) -> bool {
         let stat = fs::read_to_string(self.path("stat")).unwrap_or_default();
-        let state = stat
-            .rsplit_once(')')
-            .map_or("", |(_, rest)| rest.trim_start());
+        let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
         !state.is_empty() && !state.starts_with('Z')
     }
 

@@ -185,10 +185,7 @@ impl RawClient {
         match self.socket.read(&mut [0]) {
             Ok(0) => true,
             Ok(_) => false,
-            Err(e) => !matches!(
-                e.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ),
+            Err(e) => !matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
         }
     }
 
@@ -281,10 +278,7 @@ impl std::fmt::Debug for Frame {
 impl Reply {
     /// The type bytes, in order, as text.
     pub fn tags(&self) -> String {
-        self.frames
-            .iter()
-            .map(|frame| char::from(frame.tag))
-            .collect()
+        self.frames.iter().map(|frame| char::from(frame.tag)).collect()
     }
 
     /// The first `ErrorResponse`.
@@ -294,9 +288,7 @@ impl Reply {
 
     /// The SQLSTATE of the first `ErrorResponse`; empty when there is none.
     pub fn sqlstate(&self) -> String {
-        self.error()
-            .map(|frame| frame.sqlstate())
-            .unwrap_or_default()
+        self.error().map(|frame| frame.sqlstate()).unwrap_or_default()
     }
 
     /// All rows as text; NULL is an empty text.

@@ -27,11 +27,7 @@ pub(crate) fn log_in(client: &mut RawClient, user: &str, password: &str) -> Resu
     }
 }
 
-fn scram(
-    client: &mut RawClient,
-    body: &AuthenticationSaslBody,
-    password: &str,
-) -> Result<(), Frame> {
+fn scram(client: &mut RawClient, body: &AuthenticationSaslBody, password: &str) -> Result<(), Frame> {
     let mechanisms: Vec<&str> = body.mechanisms().collect().unwrap_or_default();
     assert!(
         mechanisms.contains(&sasl::SCRAM_SHA_256),

@@ -46,10 +46,7 @@ impl Target {
     /// The libpq connection URI, without a password.
     pub fn uri(&self) -> String {
         let host = self.host.replace('/', "%2F");
-        format!(
-            "postgresql://{}@{host}:{}/{}",
-            self.user, self.port, self.database
-        )
+        format!("postgresql://{}@{host}:{}/{}", self.user, self.port, self.database)
     }
 
     /// The same target as another user.

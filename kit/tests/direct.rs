@@ -13,11 +13,7 @@ fn direct_tls(suite: impl Fn(&Target)) {
         .tls(&certificates.server())
         .access("hostnossl all app all reject")
         .start();
-    suite(
-        &postgres
-            .target()
-            .with_tls(Tls::VerifyFull(certificates.ca())),
-    );
+    suite(&postgres.target().with_tls(Tls::VerifyFull(certificates.ca())));
 }
 
 #[test]

@@ -4,18 +4,14 @@ use std::process::Output;
 use std::time::Duration;
 
 use tidegate_kit::{
-    Certificates, Client, FaultProxy, Postgres, RawClient, Stop, Target, Tls, block_on, eventually,
-    message,
+    Certificates, Client, FaultProxy, Postgres, RawClient, Stop, Target, Tls, block_on, eventually, message,
 };
 
 fn psql(postgres: &Postgres, target: &Target, more: &[(&str, &str)]) -> Output {
     let mut command = postgres.programs().command("psql");
     target.apply(&mut command);
     command.envs(more.iter().copied());
-    command.args([
-        "-XAtc",
-        "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
-    ]);
+    command.args(["-XAtc", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"]);
     command.output().expect("psql")
 }
 
@@ -23,10 +19,7 @@ fn psql(postgres: &Postgres, target: &Target, more: &[(&str, &str)]) -> Output {
 fn check_tls(output: &Output, want: &str) {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        text.contains(want) || errors.contains(want),
-        "{text}{errors}"
-    );
+    assert!(text.contains(want) || errors.contains(want), "{text}{errors}");
 }
 
 #[test]
@@ -36,10 +29,7 @@ fn starts_with_real_authentication_and_stops_every_way() {
         .database("land", "alice")
         .max_connections(17)
         .start();
-    let alice = postgres
-        .target()
-        .with_user("alice", "wonder")
-        .with_database("land");
+    let alice = postgres.target().with_user("alice", "wonder").with_database("land");
     block_on(async {
         let client = Client::connect(&alice).await;
         assert_eq!(client.value("SHOW max_connections").await, "17");
@@ -75,19 +65,14 @@ fn tls_is_verified_and_a_wrong_or_old_certificate_is_refused() {
     let good = Postgres::builder().tls(&certificates.server()).start();
     let target = good.target();
     check_tls(&psql(&good, &target, &[]), "f");
-    check_tls(
-        &psql(&good, &target.clone().with_tls(verify.clone()), &[]),
-        "t",
-    );
+    check_tls(&psql(&good, &target.clone().with_tls(verify.clone()), &[]), "t");
     let wrong = Postgres::builder().tls(&certificates.wrong_name()).start();
     let output = psql(&wrong, &wrong.target().with_tls(verify.clone()), &[]);
     check_tls(&output, "does not match host name");
     let old = Postgres::builder().tls(&certificates.expired()).start();
     let output = psql(&old, &old.target().with_tls(verify), &[]);
     check_tls(&output, "certificate verify failed");
-    eventually("the alert says why", || {
-        old.log().contains("certificate expired")
-    });
+    eventually("the alert says why", || old.log().contains("certificate expired"));
 }
 
 #[test]
@@ -130,10 +115,7 @@ fn the_raw_client_speaks_scram_and_the_extended_protocol() {
     ];
     client.send(&batch.concat());
     let reply = client.reply();
-    assert_eq!(
-        (reply.tags().as_str(), reply.value().as_str()),
-        ("12TDC3Z", "42")
-    );
+    assert_eq!((reply.tags().as_str(), reply.value().as_str()), ("12TDC3Z", "42"));
     let wrong = postgres.target().with_user("app", "wrong");
     let refused = RawClient::try_connect(&wrong).expect_err("a wrong password");
     assert_eq!(refused.sqlstate(), "28P01");
@@ -149,12 +131,7 @@ fn the_raw_client_logs_in_with_md5_and_cleartext() {
         .start();
     let old = postgres.target().with_user("old", "secret");
     assert_eq!(RawClient::connect(&old).query("SELECT 1").value(), "1");
-    assert_eq!(
-        RawClient::connect(&postgres.target())
-            .query("SELECT 2")
-            .value(),
-        "2"
-    );
+    assert_eq!(RawClient::connect(&postgres.target()).query("SELECT 2").value(), "2");
 }
 
 #[test]

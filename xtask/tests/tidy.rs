@@ -12,11 +12,7 @@ fn the_tree_is_really_read() {
     let workspace = xtask::tidy::Workspace::load(&xtask::root()).expect("cargo metadata");
     let base = workspace.package("tidegate-base").expect("core/base");
     assert_eq!(base.folder, "core/base");
-    assert!(
-        base.sources
-            .iter()
-            .any(|source| source.path == "core/base/src/lib.rs")
-    );
+    assert!(base.sources.iter().any(|source| source.path == "core/base/src/lib.rs"));
     assert!(
         base.dependencies
             .iter()

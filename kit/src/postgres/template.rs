@@ -42,19 +42,9 @@ fn make(programs: &Programs, account: Option<Account>, folder: &Path) {
 
     let mut initdb = programs.command("initdb");
     initdb.arg("-D").arg(&data);
-    initdb.args([
-        "-U",
-        SUPERUSER,
-        "-E",
-        "UTF8",
-        "--locale=C.UTF-8",
-        "--no-sync",
-    ]);
+    initdb.args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
     initdb.args(["--auth-local=scram-sha-256", "--auth-host=scram-sha-256"]);
-    initdb
-        .arg("--pwfile")
-        .arg(&password)
-        .current_dir(work.path());
+    initdb.arg("--pwfile").arg(&password).current_dir(work.path());
     account.inspect(|account| account.apply(&mut initdb));
     check("initdb", initdb.output());
 
@@ -66,12 +56,8 @@ fn make(programs: &Programs, account: Option<Account>, folder: &Path) {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = single
-        .spawn()
-        .unwrap_or_else(|e| panic!("cannot start postgres: {e}"));
-    let sql = format!(
-        "CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'\nCREATE DATABASE {DATABASE} OWNER {USER}\n"
-    );
+    let mut child = single.spawn().unwrap_or_else(|e| panic!("cannot start postgres: {e}"));
+    let sql = format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'\nCREATE DATABASE {DATABASE} OWNER {USER}\n");
     if let Some(mut stdin) = child.stdin.take() {
         let _reported_below = stdin.write_all(sql.as_bytes());
     }
@@ -85,16 +71,8 @@ fn make(programs: &Programs, account: Option<Account>, folder: &Path) {
     // Across file systems a rename fails, so it goes through a copy beside the goal.
     let beside = folder.with_extension("new");
     let _old = fs::remove_dir_all(&beside);
-    check(
-        "cp",
-        Command::new("cp")
-            .arg("-a")
-            .arg(&data)
-            .arg(&beside)
-            .output(),
-    );
-    fs::rename(&beside, folder)
-        .unwrap_or_else(|e| panic!("cannot place {}: {e}", folder.display()));
+    check("cp", Command::new("cp").arg("-a").arg(&data).arg(&beside).output());
+    fs::rename(&beside, folder).unwrap_or_else(|e| panic!("cannot place {}: {e}", folder.display()));
 }
 
 fn check(name: &str, output: std::io::Result<Output>) -> String {

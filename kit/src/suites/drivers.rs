@@ -47,15 +47,7 @@ pub fn node_pg(target: &Target) {
     if Drivers::skipped() {
         return;
     }
-    let checks = [
-        "types",
-        "prepared",
-        "transactions",
-        "errors",
-        "pool",
-        "large",
-        "cancel",
-    ];
+    let checks = ["types", "prepared", "transactions", "errors", "pool", "large", "cancel"];
     run(Drivers::find().node("pg_suite.cjs"), target, &checks);
 }
 

@@ -10,11 +10,7 @@ use crate::{Programs, Target, files};
 pub fn pgbench(target: &Target) {
     let _rows = run(target, &["-i", "-s", "2", "-q"], None);
     for protocol in ["simple", "extended", "prepared"] {
-        transactions(
-            target,
-            &["-M", protocol, "-n", "-c", "8", "-j", "2", "-t", "50"],
-            400,
-        );
+        transactions(target, &["-M", protocol, "-n", "-c", "8", "-j", "2", "-t", "50"], 400);
         transactions(target, &["-M", protocol, "-n", "-C", "-c", "4", "-t", "5"], 20);
     }
     for protocol in ["extended", "prepared"] {
@@ -89,9 +85,5 @@ fn balances(target: &Target) {
          SELECT sum(bbalance) FROM pgbench_branches UNION ALL \
          SELECT sum(delta) FROM pgbench_history) AS books (total)",
     );
-    assert_eq!(
-        succeeded(command),
-        "1\n",
-        "the sums of the four tables differ"
-    );
+    assert_eq!(succeeded(command), "1\n", "the sums of the four tables differ");
 }

@@ -73,9 +73,7 @@ fn copies(target: &Target) {
          DROP TABLE psql_broken;\n";
     let shown = script(target, broken, &[]);
     assert!(
-        shown
-            .errors
-            .contains("invalid input syntax for type integer"),
+        shown.errors.contains("invalid input syntax for type integer"),
         "{}",
         shown.errors
     );
@@ -100,11 +98,7 @@ fn goes_on_after_errors(target: &Target) {
     let lines = "SELECT 1/0;\nSELECT nothing;\nSELECT 'alive';\n\\echo :LAST_ERROR_SQLSTATE\n";
     let shown = script(target, lines, &[]);
     assert_eq!(shown.text, "alive\n42703\n");
-    assert!(
-        shown.errors.contains("division by zero"),
-        "{}",
-        shown.errors
-    );
+    assert!(shown.errors.contains("division by zero"), "{}", shown.errors);
     let stopped = script(target, lines, &["-v", "ON_ERROR_STOP=1"]);
     assert_eq!((stopped.text.as_str(), stopped.code), ("", Some(3)));
 }
@@ -149,9 +143,7 @@ fn cancels(target: &Target) {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let child = command
-        .spawn()
-        .unwrap_or_else(|e| panic!("cannot start psql: {e}"));
+    let child = command.spawn().unwrap_or_else(|e| panic!("cannot start psql: {e}"));
     let process = Proc::new(child.id());
     eventually("psql's query runs", || {
         let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
@@ -163,10 +155,7 @@ fn cancels(target: &Target) {
     let output = child.wait_with_output();
     let output = output.unwrap_or_else(|e| panic!("psql: {e}"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        errors.contains("canceling statement due to user request"),
-        "{errors}"
-    );
+    assert!(errors.contains("canceling statement due to user request"), "{errors}");
     assert!(
         start.elapsed() < Duration::from_secs(1),
         "cancelled after {:?}",

@@ -12,9 +12,7 @@ pub fn sqlx(target: &Target) {
     block_on(async {
         let options = options(target);
         cache(&options).await.unwrap_or_else(failed("cache"));
-        transactions(&options)
-            .await
-            .unwrap_or_else(failed("transactions"));
+        transactions(&options).await.unwrap_or_else(failed("transactions"));
         pool(&options).await.unwrap_or_else(failed("pool"));
         copies(&options).await.unwrap_or_else(failed("copy"));
     });
@@ -28,9 +26,7 @@ fn options(target: &Target) -> PgConnectOptions {
     assert_eq!(target.tls, Tls::Off, "the suite is built without TLS");
     let options = PgConnectOptions::from_str(&target.uri());
     let options = options.unwrap_or_else(|e| panic!("{}: {e}", target.uri()));
-    options
-        .password(&target.password)
-        .ssl_mode(PgSslMode::Disable)
+    options.password(&target.password).ssl_mode(PgSslMode::Disable)
 }
 
 /// More statements than the cache holds, so that Close messages are sent too.
@@ -52,10 +48,7 @@ async fn cache(options: &PgConnectOptions) -> Result<(), Error> {
     assert!(connection.cached_statements_size() <= 10);
     connection.clear_cached_statements().await?;
     let unnamed = sqlx::query("SELECT $1::int8").persistent(false).bind(7_i64);
-    assert_eq!(
-        unnamed.fetch_one(&mut connection).await?.get::<i64, _>(0),
-        7
-    );
+    assert_eq!(unnamed.fetch_one(&mut connection).await?.get::<i64, _>(0), 7);
     connection.close().await
 }
 
@@ -69,9 +62,7 @@ async fn transactions(options: &PgConnectOptions) -> Result<(), Error> {
         .execute(&mut *outer)
         .await?;
     let mut inner = outer.begin().await?;
-    let twice = sqlx::query("INSERT INTO sqlx_tx VALUES (1)")
-        .execute(&mut *inner)
-        .await;
+    let twice = sqlx::query("INSERT INTO sqlx_tx VALUES (1)").execute(&mut *inner).await;
     let code = twice
         .err()
         .and_then(|e| e.as_database_error()?.code().map(std::borrow::Cow::into_owned));
@@ -88,9 +79,7 @@ async fn transactions(options: &PgConnectOptions) -> Result<(), Error> {
         .fetch_one(&mut connection)
         .await?;
     assert_eq!(count.get::<i64, _>(0), 1);
-    sqlx::raw_sql("DROP TABLE sqlx_tx")
-        .execute(&mut connection)
-        .await?;
+    sqlx::raw_sql("DROP TABLE sqlx_tx").execute(&mut connection).await?;
     connection.close().await
 }
 
@@ -135,8 +124,6 @@ async fn copies(options: &PgConnectOptions) -> Result<(), Error> {
         .fetch_one(&mut connection)
         .await?;
     assert_eq!(sum.get::<i64, _>(0), 6);
-    sqlx::raw_sql("DROP TABLE sqlx_copy")
-        .execute(&mut connection)
-        .await?;
+    sqlx::raw_sql("DROP TABLE sqlx_copy").execute(&mut connection).await?;
     connection.close().await
 }

@@ -1,9 +1,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{
-    SinkExt as _, StreamExt as _, TryStreamExt as _, future::try_join_all, pin_mut,
-};
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _, future::try_join_all, pin_mut};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, NoTls, SimpleQueryMessage};
 
@@ -18,26 +16,17 @@ pub fn tokio_postgres(target: &Target) {
         types(&client).await.unwrap_or_else(failed("types"));
         prepared(&client).await.unwrap_or_else(failed("prepared"));
         copies(&client).await.unwrap_or_else(failed("copy"));
-        transactions(&mut client)
-            .await
-            .unwrap_or_else(failed("transactions"));
+        transactions(&mut client).await.unwrap_or_else(failed("transactions"));
         errors(&client).await.unwrap_or_else(failed("errors"));
         pipelines(&client).await.unwrap_or_else(failed("pipelines"));
-        large_rows(&client)
-            .await
-            .unwrap_or_else(failed("large rows"));
+        large_rows(&client).await.unwrap_or_else(failed("large rows"));
         cancel(&client).await.unwrap_or_else(failed("cancel"));
         client.close().await.unwrap_or_else(failed("close"));
     });
 }
 
 fn failed(what: &str) -> impl Fn(Error) {
-    move |error| {
-        panic!(
-            "tokio-postgres, {what}: {}",
-            crate::client::describe(&error)
-        )
-    }
+    move |error| panic!("tokio-postgres, {what}: {}", crate::client::describe(&error))
 }
 
 async fn types(client: &Client) -> Result<(), Error> {
@@ -67,9 +56,7 @@ async fn types(client: &Client) -> Result<(), Error> {
     assert_eq!(row.get::<_, &str>(5), "naïve ✓");
     assert_eq!(row.get::<_, Vec<u8>>(6), bytes);
     assert_eq!(row.get::<_, Vec<i32>>(7), numbers);
-    let row = client
-        .query_one("SELECT $1::text", &[&None::<String>])
-        .await?;
+    let row = client.query_one("SELECT $1::text", &[&None::<String>]).await?;
     assert_eq!(row.get::<_, Option<String>>(0), None);
     // A type that the driver must look up in the catalogue, with statements of its own.
     client
@@ -128,10 +115,7 @@ async fn copies(client: &Client) -> Result<(), Error> {
         pin_mut!(sink);
         sink.send(Bytes::from_static(b"1\tlost\n")).await?;
     }
-    let count: i64 = client
-        .query_one("SELECT count(*) FROM tp_copy", &[])
-        .await?
-        .get(0);
+    let count: i64 = client.query_one("SELECT count(*) FROM tp_copy", &[]).await?.get(0);
     assert_eq!(count, 50_000);
     client.batch_execute("DROP TABLE tp_copy").await
 }
@@ -141,14 +125,10 @@ async fn transactions(client: &mut Client) -> Result<(), Error> {
         .batch_execute("DROP TABLE IF EXISTS tp_tx; CREATE TABLE tp_tx (id int4)")
         .await?;
     let transaction = client.transaction().await?;
-    transaction
-        .execute("INSERT INTO tp_tx VALUES (1)", &[])
-        .await?;
+    transaction.execute("INSERT INTO tp_tx VALUES (1)", &[]).await?;
     transaction.commit().await?;
     let transaction = client.transaction().await?;
-    transaction
-        .execute("INSERT INTO tp_tx VALUES (2)", &[])
-        .await?;
+    transaction.execute("INSERT INTO tp_tx VALUES (2)", &[]).await?;
     transaction.rollback().await?;
     let mut outer = client.transaction().await?;
     let inner = outer.savepoint("nested").await?;
@@ -161,9 +141,7 @@ async fn transactions(client: &mut Client) -> Result<(), Error> {
     assert_eq!(outer.query_portal(&portal, 4).await?.len(), 4);
     assert_eq!(outer.query_portal(&portal, 4).await?.len(), 2);
     outer.commit().await?;
-    let rows = client
-        .query("SELECT id FROM tp_tx ORDER BY id", &[])
-        .await?;
+    let rows = client.query("SELECT id FROM tp_tx ORDER BY id", &[]).await?;
     let ids: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(ids, [1, 3]);
     client.batch_execute("DROP TABLE tp_tx").await
@@ -176,16 +154,10 @@ async fn errors(client: &Client) -> Result<(), Error> {
         ("SELECT * FROM tp_nowhere", "42P01"),
     ] {
         let error = client.query(sql, &[]).await.err();
-        let code = error
-            .as_ref()
-            .and_then(Error::code)
-            .map(|code| code.code().to_owned());
+        let code = error.as_ref().and_then(Error::code).map(|code| code.code().to_owned());
         assert_eq!(code.as_deref(), Some(state), "{sql}");
         let error = client.simple_query(sql).await.err();
-        let code = error
-            .as_ref()
-            .and_then(Error::code)
-            .map(|code| code.code().to_owned());
+        let code = error.as_ref().and_then(Error::code).map(|code| code.code().to_owned());
         assert_eq!(code.as_deref(), Some(state), "{sql}, simple");
     }
     let failed = client.simple_query("BEGIN; SELECT 1/0").await;
@@ -195,9 +167,7 @@ async fn errors(client: &Client) -> Result<(), Error> {
     assert_eq!(code, Some("25P02"));
     client.batch_execute("ROLLBACK").await?;
     let messages = client.simple_query("SELECT 1; SELECT 2; SELECT 3").await?;
-    let rows = messages
-        .iter()
-        .filter(|m| matches!(m, SimpleQueryMessage::Row(_)));
+    let rows = messages.iter().filter(|m| matches!(m, SimpleQueryMessage::Row(_)));
     assert_eq!(rows.count(), 3);
     Ok(())
 }
@@ -212,9 +182,7 @@ async fn pipelines(client: &Client) -> Result<(), Error> {
             let tag = format!("query {n}");
             let answer = client.query_one(statement, &[&divisor, &tag]).await;
             if divisor == 0 {
-                let code = answer
-                    .err()
-                    .and_then(|e| e.code().map(|c| c.code().to_owned()));
+                let code = answer.err().and_then(|e| e.code().map(|c| c.code().to_owned()));
                 assert_eq!(code.as_deref(), Some("22012"));
                 return Ok(());
             }
@@ -231,9 +199,7 @@ async fn pipelines(client: &Client) -> Result<(), Error> {
 async fn large_rows(client: &Client) -> Result<(), Error> {
     for size in [0, 1, 8191, 8192, 8193, 16_384, 1 << 20, 8 << 20] {
         let value = "v".repeat(size);
-        let row = client
-            .query_one("SELECT $1::text, length($1)", &[&value])
-            .await?;
+        let row = client.query_one("SELECT $1::text, length($1)", &[&value]).await?;
         assert!(
             row.get::<_, &str>(0) == value,
             "a value of {size} bytes came back changed"
@@ -262,15 +228,9 @@ async fn cancel(client: &Client) -> Result<(), Error> {
     let start = Instant::now();
     let (answer, cancelled) = tokio::join!(client.simple_query("SELECT pg_sleep(60)"), request);
     cancelled?;
-    let code = answer
-        .err()
-        .and_then(|e| e.code().map(|c| c.code().to_owned()));
+    let code = answer.err().and_then(|e| e.code().map(|c| c.code().to_owned()));
     assert_eq!(code.as_deref(), Some("57014"));
-    assert!(
-        start.elapsed() < Duration::from_millis(1200),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_millis(1200), "{:?}", start.elapsed());
     let value: i32 = client.query_one("SELECT 1", &[]).await?.get(0);
     assert_eq!(value, 1);
     Ok(())

@@ -69,10 +69,7 @@ pub(super) fn wires_are_pure(workspace: &Workspace) -> Vec<Finding> {
             !dependency.development && (name.starts_with("tokio") || SOCKETS.contains(&name))
         });
         if let Some(dependency) = runtime.next() {
-            let text = format!(
-                "a wire is bytes in and bytes out, and depends on {}",
-                dependency.name
-            );
+            let text = format!("a wire is bytes in and bytes out, and depends on {}", dependency.name);
             findings.push(Finding::new(&package.folder, text));
         }
         each_line(package, |source, number, line| {
@@ -102,10 +99,7 @@ pub(super) fn transforms_have_no_socket(workspace: &Workspace) -> Vec<Finding> {
             findings.push(Finding::new(&package.folder, text));
         }
         each_line(package, |source, number, line| {
-            if line.contains("std::net::Tcp")
-                || line.contains("std::net::Udp")
-                || line.contains("os::unix::net")
-            {
+            if line.contains("std::net::Tcp") || line.contains("std::net::Udp") || line.contains("os::unix::net") {
                 let text = "a transform has no socket: take a Sink, Store or Broker";
                 findings.push(Finding::new(source.place(number), text));
             }
@@ -176,11 +170,7 @@ fn protocol_match(source: &Source) -> Option<Finding> {
 /// Rule 5: config, metrics and clock arrive by constructor.
 pub(super) fn no_global_state(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for source in workspace
-        .packages
-        .iter()
-        .flat_map(|package| &package.sources)
-    {
+    for source in workspace.packages.iter().flat_map(|package| &package.sources) {
         if source.is_test() {
             continue;
         }
@@ -205,9 +195,7 @@ fn global(line: &str) -> Option<&str> {
     let item = line
         .strip_prefix("pub ")
         .or_else(|| line.split_once(") ").map(|(_, rest)| rest));
-    let item = item
-        .filter(|item| item.starts_with("static "))
-        .unwrap_or(line);
+    let item = item.filter(|item| item.starts_with("static ")).unwrap_or(line);
     let declared = item.strip_prefix("static ")?;
     let (name, kind) = declared.split_once(':')?;
     if let Some(name) = name.strip_prefix("mut ") {
@@ -216,10 +204,7 @@ fn global(line: &str) -> Option<&str> {
     let stateful = [
         "OnceLock", "LazyLock", "Mutex", "RwLock", "Atomic", "OnceCell", "RefCell", "Lazy<",
     ];
-    stateful
-        .iter()
-        .any(|word| kind.contains(word))
-        .then_some(name)
+    stateful.iter().any(|word| kind.contains(word)).then_some(name)
 }
 
 fn each_line(package: &Package, mut see: impl FnMut(&Source, usize, &str)) {
@@ -240,27 +225,14 @@ mod tests {
     fn check(rule: fn(&Workspace) -> Vec<Finding>, folder: &str, text: &str, lines: &[usize]) {
         let findings = rule(&Workspace::with_source(folder, "src/a.rs", text));
         let places: Vec<String> = findings.into_iter().map(|finding| finding.place).collect();
-        let want: Vec<String> = lines
-            .iter()
-            .map(|n| format!("{folder}/src/a.rs:{n}"))
-            .collect();
+        let want: Vec<String> = lines.iter().map(|n| format!("{folder}/src/a.rs:{n}")).collect();
         assert_eq!(places, want);
     }
 
     #[test]
     fn a_wire_with_a_clock_or_a_network_is_found() {
-        check(
-            wires_are_pure,
-            WIRE,
-            "use std::net::IpAddr;\nuse bytes::Bytes;",
-            &[1],
-        );
-        check(
-            wires_are_pure,
-            "core/sql",
-            "let now = Instant::now();",
-            &[1],
-        );
+        check(wires_are_pure, WIRE, "use std::net::IpAddr;\nuse bytes::Bytes;", &[1]);
+        check(wires_are_pure, "core/sql", "let now = Instant::now();", &[1]);
         check(wires_are_pure, "core/net", "use std::net::IpAddr;", &[]);
         check(
             wires_are_pure,

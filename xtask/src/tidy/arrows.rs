@@ -37,11 +37,7 @@ pub(super) fn depth(workspace: &Workspace) -> Vec<Finding> {
     for package in &workspace.packages {
         let path = longest(workspace, package, &mut known, &mut BTreeSet::new());
         if path.len() > DEPTH {
-            let text = format!(
-                "a path of {} crates, at most {DEPTH}: {}",
-                path.len(),
-                path.join(" > ")
-            );
+            let text = format!("a path of {} crates, at most {DEPTH}: {}", path.len(), path.join(" > "));
             findings.push(Finding::new(&package.folder, text));
         }
     }
@@ -71,11 +67,7 @@ fn longest(
     path
 }
 
-fn used<'a>(
-    workspace: &'a Workspace,
-    package: &'a Package,
-    development: bool,
-) -> impl Iterator<Item = &'a Package> {
+fn used<'a>(workspace: &'a Workspace, package: &'a Package, development: bool) -> impl Iterator<Item = &'a Package> {
     let dependencies = package.dependencies.iter();
     dependencies
         .filter(move |dependency| dependency.development == development)
@@ -94,10 +86,7 @@ mod tests {
             ("core/pool", &["core/base", "core/net"]),
         ]);
         let findings = directions(&workspace);
-        assert_eq!(
-            findings,
-            [Finding::new("core/pool", "must not depend on core/net")]
-        );
+        assert_eq!(findings, [Finding::new("core/pool", "must not depend on core/net")]);
     }
 
     #[test]
@@ -109,8 +98,7 @@ mod tests {
 
     #[test]
     fn a_test_may_use_the_kit_but_not_the_roof() {
-        let mut workspace =
-            Workspace::made_up(&[("core/net", &[]), ("kit", &[]), ("bin/tidegate", &[])]);
+        let mut workspace = Workspace::made_up(&[("core/net", &[]), ("kit", &[]), ("bin/tidegate", &[])]);
         workspace.packages[0].test_with("kit");
         assert_eq!(directions(&workspace), []);
         workspace.packages[0].test_with("bin/tidegate");

@@ -8,11 +8,7 @@ pub(super) fn nothing_unfinished(workspace: &Workspace) -> Vec<Finding> {
     // Put together, so that this file does not find itself.
     let words = ["todo", "unimplemented", "dbg"].map(|word| format!("{word}!("));
     let mut findings = Vec::new();
-    for source in workspace
-        .packages
-        .iter()
-        .flat_map(|package| &package.sources)
-    {
+    for source in workspace.packages.iter().flat_map(|package| &package.sources) {
         for (number, line) in source.code() {
             for word in words.iter().filter(|word| line.contains(word.as_str())) {
                 let text = format!("`{word}…)` has no place in the tree");
@@ -25,10 +21,7 @@ pub(super) fn nothing_unfinished(workspace: &Workspace) -> Vec<Finding> {
 
 /// No file is longer than [`LINES`].
 pub(super) fn files_are_short(workspace: &Workspace) -> Vec<Finding> {
-    let sources = workspace
-        .packages
-        .iter()
-        .flat_map(|package| &package.sources);
+    let sources = workspace.packages.iter().flat_map(|package| &package.sources);
     sources
         .filter(|source| source.length > LINES)
         .map(|source| {

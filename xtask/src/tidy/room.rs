@@ -52,9 +52,7 @@ impl Room {
         match parts.as_slice() {
             ["core", name] => {
                 let floor = FLOORS.iter().find(|(floor, _)| floor == name);
-                floor.map_or(Self::Unknown, |(_, floor)| {
-                    Self::Core((*name).to_owned(), *floor)
-                })
+                floor.map_or(Self::Unknown, |(_, floor)| Self::Core((*name).to_owned(), *floor))
             }
             ["kit" | "conformance" | "bench" | "xtask", ..] | [.., "fuzz"] => Self::Proof,
             ["protocols", name, "wire"] => Self::Wire((*name).to_owned()),
@@ -84,11 +82,7 @@ impl Room {
             Self::Discovery => core_up_to(3),
             Self::Admin => core_up_to(4),
             Self::Compat(name) => {
-                let wire = if name == "pgbouncer" {
-                    "postgres"
-                } else {
-                    name
-                };
+                let wire = if name == "pgbouncer" { "postgres" } else { name };
                 core_up_to(4) || *other == Self::Wire(wire.to_owned())
             }
             Self::Bin => !matches!(other, Self::Bin | Self::Proof),

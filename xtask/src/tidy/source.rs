@@ -63,12 +63,7 @@ fn uncommented(text: &str) -> String {
         } else if c == '"' {
             skip(rest, &mut out, string(rest), true)
         } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
-            skip(
-                rest,
-                &mut out,
-                rest[1..].find('\'').map_or(1, |at| at + 2),
-                true,
-            )
+            skip(rest, &mut out, rest[1..].find('\'').map_or(1, |at| at + 2), true)
         } else {
             skip(rest, &mut out, c.len_utf8(), true)
         };
@@ -127,10 +122,7 @@ fn raw_string(rest: &str) -> Option<usize> {
     let body = quoted.strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(count));
     let start = rest.len() - body.len();
-    Some(
-        body.find(&end)
-            .map_or(rest.len(), |at| start + at + end.len()),
-    )
+    Some(body.find(&end).map_or(rest.len(), |at| start + at + end.len()))
 }
 
 /// Blanks out what stands behind `#[cfg(test)]`: to the end for a module with a body (tests come
@@ -178,10 +170,7 @@ mod tests {
     #[test]
     fn comments_go_and_strings_stay() {
         let text = "a // b\n/* c /* d */\ne */ f \"// g\" '\"' // h\nr#\"/* \" i\"# j";
-        assert_eq!(
-            code(text),
-            ["a ", "", " f \"// g\" '\"' ", "r#\"/* \" i\"# j"]
-        );
+        assert_eq!(code(text), ["a ", "", " f \"// g\" '\"' ", "r#\"/* \" i\"# j"]);
     }
 
     #[test]

@@ -139,10 +139,7 @@ fn sources(root: &Path, folder: &Path) -> anyhow::Result<Vec<Source>> {
                 found.extend(sources(root, &path)?);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(Source::new(
-                &relative(root, &path),
-                &fs::read_to_string(&path)?,
-            ));
+            found.push(Source::new(&relative(root, &path), &fs::read_to_string(&path)?));
         }
     }
     Ok(found)
