@@ -119,10 +119,7 @@ impl Checker<'_> {
 
     fn map(&mut self, shape: &Shape, node: &Node, entries: &[Entry], place: &Place) {
         for entry in entries {
-            let inner = shape
-                .properties
-                .get(&entry.key)
-                .or_else(|| shape.entry_schema());
+            let inner = shape.properties.get(&entry.key).or_else(|| shape.entry_schema());
             if let Some(inner) = inner {
                 let place = Place {
                     path: place.path.key(&entry.key),
@@ -134,11 +131,7 @@ impl Checker<'_> {
                 self.unknown_key(entry, &place.path, &known);
             }
         }
-        for key in shape
-            .required
-            .iter()
-            .filter(|key| node.entry(key).is_none())
-        {
+        for key in shape.required.iter().filter(|key| node.entry(key).is_none()) {
             let what = shape
                 .properties
                 .get(key)
@@ -150,10 +143,7 @@ impl Checker<'_> {
     }
 
     fn list(&mut self, shape: &Shape, node: &Node, nodes: &[Node], place: &Place) {
-        if let Some(least) = shape
-            .min_items
-            .filter(|least| usize_of(*least) > nodes.len())
-        {
+        if let Some(least) = shape.min_items.filter(|least| usize_of(*least) > nodes.len()) {
             let message = format!("{} needs at least {least} element(s)", place.path);
             self.wrong(node, place.span, &place.path, message);
         }
@@ -173,11 +163,7 @@ impl Checker<'_> {
         } else {
             format!("in {path}")
         };
-        let message = format!(
-            "unknown key `{}` {place}{}",
-            entry.key,
-            suggest(&entry.key, known)
-        );
+        let message = format!("unknown key `{}` {place}{}", entry.key, suggest(&entry.key, known));
         self.wrong(&entry.node, entry.span, &path.key(&entry.key), message);
     }
 

@@ -62,10 +62,7 @@ fn keys(schema: Schema<'_>, shape: &Shape, given: Option<&Json>, depth: usize) -
 }
 
 fn one(schema: Schema<'_>, key: &str, shape: &Shape, is_needed: bool, depth: usize) -> Block {
-    let live = |text| Block {
-        text,
-        is_live: true,
-    };
+    let live = |text| Block { text, is_live: true };
     if let Some(example) = &shape.example {
         return live(example_of(schema, key, shape, example, depth));
     }
@@ -85,8 +82,7 @@ fn one(schema: Schema<'_>, key: &str, shape: &Shape, is_needed: bool, depth: usi
         };
     }
     let is_empty = |value: &Json| {
-        matches!(value, Json::Object(map) if map.is_empty())
-            || value.as_array().is_some_and(Vec::is_empty)
+        matches!(value, Json::Object(map) if map.is_empty()) || value.as_array().is_some_and(Vec::is_empty)
     };
     match default {
         Some(default) if !is_empty(default) && !shape.is_secret() => live(pair(key, default)),
@@ -99,13 +95,7 @@ fn one(schema: Schema<'_>, key: &str, shape: &Shape, is_needed: bool, depth: usi
 }
 
 /// An example; one of a map by name is told key by key, like everything else.
-fn example_of(
-    schema: Schema<'_>,
-    key: &str,
-    shape: &Shape,
-    example: &Json,
-    depth: usize,
-) -> String {
+fn example_of(schema: Schema<'_>, key: &str, shape: &Shape, example: &Json, depth: usize) -> String {
     let (Json::Object(names), Some(entry)) = (example, shape.entry_schema()) else {
         return pair(key, example);
     };
@@ -129,21 +119,18 @@ fn uncommented(schema: Schema<'_>, shape: &Shape, depth: usize) -> String {
     if depth > MAX_DEPTH {
         return String::new();
     }
-    shape
-        .properties
-        .iter()
-        .fold(String::new(), |mut out, (key, inner)| {
-            let inner = schema.shape(inner);
-            let is_needed = shape.required.contains(key);
-            let block = one(schema, key, &inner, is_needed, depth);
-            out.push_str(&meaning(&inner));
-            out.push_str(&if is_needed || block.is_live {
-                block.text
-            } else {
-                indented(&block.text, "# ")
-            });
-            out
-        })
+    shape.properties.iter().fold(String::new(), |mut out, (key, inner)| {
+        let inner = schema.shape(inner);
+        let is_needed = shape.required.contains(key);
+        let block = one(schema, key, &inner, is_needed, depth);
+        out.push_str(&meaning(&inner));
+        out.push_str(&if is_needed || block.is_live {
+            block.text
+        } else {
+            indented(&block.text, "# ")
+        });
+        out
+    })
 }
 
 /// A value of the right kind, with the space or line end that goes before it.
@@ -154,16 +141,10 @@ fn sample(schema: Schema<'_>, shape: &Shape, depth: usize) -> String {
     };
     if let Some(items) = &shape.items {
         let value = sample(schema, &schema.shape(items), depth + 1);
-        return format!(
-            "\n{}",
-            indented(&listed(value.trim_start_matches([' ', '\n'])), "  ")
-        );
+        return format!("\n{}", indented(&listed(value.trim_start_matches([' ', '\n'])), "  "));
     }
     if !shape.properties.is_empty() {
-        return format!(
-            "\n{}",
-            indented(&uncommented(schema, shape, depth + 1), "  ")
-        );
+        return format!("\n{}", indented(&uncommented(schema, shape, depth + 1), "  "));
     }
     if let Some(entry) = shape.entry_schema() {
         let value = sample(schema, &schema.shape(entry), depth + 1);
@@ -199,11 +180,7 @@ fn scalar(shape: &Shape) -> String {
 }
 
 fn meaning(shape: &Shape) -> String {
-    let mut text = shape
-        .description
-        .as_deref()
-        .map(comment)
-        .unwrap_or_default();
+    let mut text = shape.description.as_deref().map(comment).unwrap_or_default();
     if shape.choices.len() > 1 {
         let _ = writeln!(text, "# One of: {}.", shape.words().join(", "));
     }

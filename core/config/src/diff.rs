@@ -77,13 +77,7 @@ mod tests {
             .collect();
         assert_eq!(
             told,
-            [
-                "a.x Changed",
-                "a.y[1] Changed",
-                "b Removed",
-                "c Changed",
-                "d Added"
-            ]
+            ["a.x Changed", "a.y[1] Changed", "b Removed", "c Changed", "d Added"]
         );
         assert!(diff(&old, &old).is_empty());
     }

@@ -31,20 +31,14 @@ impl Document {
     pub fn open(path: &FilePath) -> Result<Self, Vec<Mistake>> {
         let name = path.display().to_string();
         let wrong = |message: String| vec![Mistake::in_text(&name, None, message)];
-        let too_large = || {
-            wrong(format!(
-                "the file is larger than {} MiB",
-                Budget::BYTES >> 20
-            ))
-        };
+        let too_large = || wrong(format!("the file is larger than {} MiB", Budget::BYTES >> 20));
         let length = std::fs::metadata(path)
             .map_err(|error| wrong(format!("cannot read the file: {error}")))?
             .len();
         if usize::try_from(length).map_or(true, |length| length > Budget::BYTES) {
             return Err(too_large());
         }
-        let bytes =
-            std::fs::read(path).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
+        let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot read the file: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             wrong(format!("the file is not UTF-8: byte {at} is wrong"))

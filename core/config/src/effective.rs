@@ -78,13 +78,7 @@ fn fill_map(schema: Schema<'_>, shape: &Shape, node: &Node, depth: usize) -> Map
 }
 
 /// A struct whose every field has a default is there even when nobody wrote it.
-fn fill_absent(
-    schema: Schema<'_>,
-    parent: &Shape,
-    key: &str,
-    shape: Shape,
-    depth: usize,
-) -> Option<Json> {
+fn fill_absent(schema: Schema<'_>, parent: &Shape, key: &str, shape: Shape, depth: usize) -> Option<Json> {
     let is_struct = !shape.properties.is_empty() && shape.alternatives.is_empty();
     if !is_struct || shape.nullable || parent.required.iter().any(|name| name == key) {
         return None;

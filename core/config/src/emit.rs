@@ -9,9 +9,7 @@ use crate::node::{Value, core_scalar};
 /// A value as YAML in block style, with a line end after each line; a scalar as one line.
 pub(crate) fn yaml(value: &Json) -> String {
     match value {
-        Json::Object(map) if !map.is_empty() => {
-            map.iter().map(|(key, value)| pair(key, value)).collect()
-        }
+        Json::Object(map) if !map.is_empty() => map.iter().map(|(key, value)| pair(key, value)).collect(),
         Json::Array(items) if !items.is_empty() => items.iter().map(element).collect(),
         scalar => format!("{}\n", inline(scalar)),
     }
@@ -44,16 +42,11 @@ pub(crate) fn listed(block: &str) -> String {
 
 /// A text, in quotes where YAML 1.1 or 1.2 would read it as anything else.
 pub(crate) fn text(text: &str) -> String {
-    let first_is_plain =
-        text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
-    let all_plain = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "_./@+-:".contains(c));
+    let first_is_plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
+    let all_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_./@+-:".contains(c));
     let is_word = matches!(core_scalar(text), Value::Text(_)) && !is_old_boolean(text);
     let is_sexagesimal = text.starts_with(|c: char| c.is_ascii_digit())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_digit() || c == ':' || c == '.');
+        && text.chars().all(|c| c.is_ascii_digit() || c == ':' || c == '.');
     if first_is_plain && all_plain && is_word && !text.ends_with(':') && !is_sexagesimal {
         text.to_owned()
     } else {

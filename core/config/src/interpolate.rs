@@ -85,11 +85,7 @@ fn value_of(reference: &str, environment: &dyn Environment) -> Result<String, St
         .filter(|value| default.is_none() || !value.is_empty());
     value
         .or_else(|| default.map(ToOwned::to_owned))
-        .ok_or_else(|| {
-            format!(
-                "environment variable `{name}` is not set; set it, or write `${{{name}:-default}}`"
-            )
-        })
+        .ok_or_else(|| format!("environment variable `{name}` is not set; set it, or write `${{{name}:-default}}`"))
 }
 
 fn is_name(name: &str) -> bool {

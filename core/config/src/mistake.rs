@@ -27,13 +27,7 @@ impl Mistake {
         Self::on(document, node, span, &path, message)
     }
 
-    pub(crate) fn on(
-        document: &Document,
-        node: &Node,
-        span: Span,
-        path: &Path,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn on(document: &Document, node: &Node, span: Span, path: &Path, message: impl Into<String>) -> Self {
         let (origin, span) = match &node.source {
             Source::Variable(name) => (name.to_string(), None),
             _ => (document.name().to_owned(), Some(span)),
@@ -83,15 +77,11 @@ pub fn report_with_source(mistakes: &[Mistake], document: &Document) -> String {
     mistakes.iter().fold(String::new(), |mut text, mistake| {
         let _ = writeln!(text, "{mistake}");
         let span = mistake.span.filter(|_| mistake.origin == document.name());
-        if let Some((span, line)) =
-            span.and_then(|span| Some((span, document.safe_line(span.line)?)))
-        {
+        if let Some((span, line)) = span.and_then(|span| Some((span, document.safe_line(span.line)?))) {
             let number = span.line.to_string();
             let gutter = " ".repeat(number.len());
             let tabs = line.chars().map(|c| if c == '\t' { '\t' } else { ' ' });
-            let lead = tabs
-                .chain(std::iter::repeat(' '))
-                .take(span.column.saturating_sub(1));
+            let lead = tabs.chain(std::iter::repeat(' ')).take(span.column.saturating_sub(1));
             let lead: String = lead.collect();
             let _ = writeln!(text, " {number} | {line}\n {gutter} | {lead}^");
         }
@@ -105,15 +95,8 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let allowed = (folded.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&folded, &fold(candidate)),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| {
-            *distance <= allowed || is_prefix(&folded, &fold(candidate))
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= allowed || is_prefix(&folded, &fold(candidate)))
         .min_by_key(|(distance, candidate)| (*distance, Reverse(candidate.len())))
         .map(|(_, candidate)| candidate)
 }

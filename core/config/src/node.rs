@@ -127,10 +127,9 @@ impl Node {
         let value = match value {
             Json::Null => Value::Null,
             Json::Bool(value) => Value::Bool(*value),
-            Json::Number(number) => number.as_i64().map_or_else(
-                || Value::Float(number.as_f64().unwrap_or_default()),
-                Value::Int,
-            ),
+            Json::Number(number) => number
+                .as_i64()
+                .map_or_else(|| Value::Float(number.as_f64().unwrap_or_default()), Value::Int),
             Json::String(text) => Value::Text(text.clone()),
             Json::Array(items) => Value::List(items.iter().map(Self::from_json).collect()),
             Json::Object(map) => {

@@ -31,16 +31,10 @@ pub(crate) fn apply(
     let mut names: Vec<String> = environment
         .names()
         .into_iter()
-        .filter(|name| {
-            name.starts_with(overrides.prefix) && !overrides.reserved.contains(&name.as_str())
-        })
+        .filter(|name| name.starts_with(overrides.prefix) && !overrides.reserved.contains(&name.as_str()))
         .collect();
     // Elements are appended in order, so `__10` must come after `__2`.
-    names.sort_by_cached_key(|name| {
-        name.split(LEVEL)
-            .map(|part| format!("{part:0>20}"))
-            .collect::<Vec<_>>()
-    });
+    names.sort_by_cached_key(|name| name.split(LEVEL).map(|part| format!("{part:0>20}")).collect::<Vec<_>>());
     let mut mistakes = Vec::new();
     for name in names {
         let Some(text) = environment.variable(&name) else {
@@ -61,11 +55,7 @@ fn set(
     prefix: &str,
     text: String,
 ) -> Result<(), String> {
-    let words: Vec<&str> = name
-        .strip_prefix(prefix)
-        .unwrap_or(name)
-        .split(LEVEL)
-        .collect();
+    let words: Vec<&str> = name.strip_prefix(prefix).unwrap_or(name).split(LEVEL).collect();
     let whole = find(schema, document.root(), &words, prefix);
     let (path, text) = match (whole, as_file(&words)) {
         (Ok(path), _) => (path, text),
@@ -102,15 +92,12 @@ fn find(schema: Schema<'_>, root: &Node, words: &[&str], prefix: &str) -> Result
     let mut path = Path::root();
     let mut taken = 0;
     while taken < words.len() {
-        let (step, count) = step(&shapes, node, &words[taken..])
-            .map_err(|near| no_such_key(words, taken, prefix, &path, near))?;
+        let (step, count) =
+            step(&shapes, node, &words[taken..]).map_err(|near| no_such_key(words, taken, prefix, &path, near))?;
         shapes = below(schema, &shapes, &step);
         (node, path) = match &step {
             Step::Key(key) => (node.and_then(|node| node.get(key)), path.key(key)),
-            Step::Index(index) => (
-                node.and_then(|node| element(node, *index)),
-                path.index(*index),
-            ),
+            Step::Index(index) => (node.and_then(|node| element(node, *index)), path.index(*index)),
         };
         taken += count;
     }
@@ -126,9 +113,7 @@ fn find(schema: Schema<'_>, root: &Node, words: &[&str], prefix: &str) -> Result
         .iter()
         .flat_map(|shape| shape.properties.keys().cloned())
         .collect();
-    let name = keys
-        .first()
-        .map_or_else(|| "NAME".to_owned(), |key| key.to_uppercase());
+    let name = keys.first().map_or_else(|| "NAME".to_owned(), |key| key.to_uppercase());
     let so_far = words.join(LEVEL);
     Err(format!(
         "{path} is no single value; name one below it, such as {prefix}{so_far}{LEVEL}{name}"
@@ -136,11 +121,7 @@ fn find(schema: Schema<'_>, root: &Node, words: &[&str], prefix: &str) -> Result
 }
 
 /// The next step and how many words it took, or the nearest key there is.
-fn step(
-    shapes: &[Shape],
-    node: Option<&Node>,
-    words: &[&str],
-) -> Result<(Step, usize), Option<String>> {
+fn step(shapes: &[Shape], node: Option<&Node>, words: &[&str]) -> Result<(Step, usize), Option<String>> {
     let first = words.first().copied().unwrap_or_default();
     if shapes.iter().any(Shape::is_list) {
         let length = match node.map(|node| &node.value) {
@@ -171,13 +152,7 @@ fn step(
     Err(nearest(first, keys.iter().copied()).map(ToOwned::to_owned))
 }
 
-fn no_such_key(
-    words: &[&str],
-    taken: usize,
-    prefix: &str,
-    path: &Path,
-    near: Option<String>,
-) -> String {
+fn no_such_key(words: &[&str], taken: usize, prefix: &str, path: &Path, near: Option<String>) -> String {
     let wrong = words.get(taken).copied().unwrap_or_default();
     let place = if path.steps().is_empty() {
         "the configuration".to_owned()
@@ -236,19 +211,16 @@ fn put(parent: &mut Node, steps: &[Step], node: Node) {
             let Value::Map(entries) = &mut parent.value else {
                 return;
             };
-            let index = entries
-                .iter()
-                .position(|entry| &entry.key == key)
-                .unwrap_or_else(|| {
-                    let mut empty = Node::new(span, Value::Null);
-                    empty.source = node.source.clone();
-                    entries.push(Entry {
-                        key: key.clone(),
-                        span,
-                        node: empty,
-                    });
-                    entries.len() - 1
+            let index = entries.iter().position(|entry| &entry.key == key).unwrap_or_else(|| {
+                let mut empty = Node::new(span, Value::Null);
+                empty.source = node.source.clone();
+                entries.push(Entry {
+                    key: key.clone(),
+                    span,
+                    node: empty,
                 });
+                entries.len() - 1
+            });
             if let Some(entry) = entries.get_mut(index) {
                 put(&mut entry.node, rest, node);
             }

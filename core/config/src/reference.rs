@@ -67,11 +67,7 @@ impl Page<'_> {
             self.shape(&below, &self.schema.shape(inner), depth + 1);
         }
         if let Some(entry) = shape.entry_schema() {
-            self.shape(
-                &format!("{path}.<name>"),
-                &self.schema.shape(entry),
-                depth + 1,
-            );
+            self.shape(&format!("{path}.<name>"), &self.schema.shape(entry), depth + 1);
         }
     }
 
@@ -100,11 +96,7 @@ impl Page<'_> {
             };
             let kind = cell(&self.kind(&inner, 0));
             let meaning = cell(&full_meaning(&inner));
-            let _ = writeln!(
-                self.text,
-                "| `{key}` | {kind} | {} | {meaning} |",
-                cell(&default)
-            );
+            let _ = writeln!(self.text, "| `{key}` | {kind} | {} | {meaning} |", cell(&default));
         }
     }
 
@@ -114,11 +106,7 @@ impl Page<'_> {
             return "…".to_owned();
         }
         if !shape.choices.is_empty() {
-            let words: Vec<String> = shape
-                .words()
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect();
+            let words: Vec<String> = shape.words().iter().map(|word| format!("`{word}`")).collect();
             return words.join(" or ");
         }
         if let Some(format @ ("address" | "period" | "size" | "secret")) = shape.format.as_deref() {
@@ -126,18 +114,12 @@ impl Page<'_> {
         }
         if !shape.alternatives.is_empty() {
             let branches = self.schema.branches(shape);
-            let mut kinds: Vec<String> = branches
-                .iter()
-                .map(|branch| self.kind(branch, depth + 1))
-                .collect();
+            let mut kinds: Vec<String> = branches.iter().map(|branch| self.kind(branch, depth + 1)).collect();
             kinds.dedup();
             return kinds.join(" or ");
         }
         if let Some(items) = &shape.items {
-            return format!(
-                "list of {}",
-                self.kind(&self.schema.shape(items), depth + 1)
-            );
+            return format!("list of {}", self.kind(&self.schema.shape(items), depth + 1));
         }
         match shape.entry_schema() {
             Some(entry) => format!("map of {}", self.kind(&self.schema.shape(entry), depth + 1)),
@@ -168,10 +150,6 @@ fn full_meaning(shape: &Shape) -> String {
 
 /// A text inside a table.
 fn cell(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("<br>").replace('|', "\\|")
 }

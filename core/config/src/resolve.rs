@@ -15,12 +15,7 @@ use crate::shape::Schema;
 impl Document {
     /// Fills in what stands outside the file: `${…}` inside texts, then overrides from the environment (which win),
     /// and gives what came as text the type that the schema asks for.
-    pub fn resolve(
-        &mut self,
-        schema: &Json,
-        environment: &dyn Environment,
-        overrides: Overrides<'_>,
-    ) -> Vec<Mistake> {
+    pub fn resolve(&mut self, schema: &Json, environment: &dyn Environment, overrides: Overrides<'_>) -> Vec<Mistake> {
         let schema = Schema(schema);
         let mut wrong = Vec::new();
         interpolate(self.root_mut(), &Path::root(), environment, &mut wrong);
@@ -58,17 +53,9 @@ pub fn prepare(
 ) -> Result<Document, Vec<Mistake>> {
     let mut mistakes = document.resolve(schema, environment, overrides);
     // A value whose reference failed is reported once, not again for what it looks like.
-    let failed: Vec<_> = mistakes
-        .iter()
-        .filter_map(|mistake| mistake.path.clone())
-        .collect();
+    let failed: Vec<_> = mistakes.iter().filter_map(|mistake| mistake.path.clone()).collect();
     let found = check(&document, schema).into_iter();
-    mistakes.extend(found.filter(|mistake| {
-        mistake
-            .path
-            .as_ref()
-            .is_none_or(|path| !failed.contains(path))
-    }));
+    mistakes.extend(found.filter(|mistake| mistake.path.as_ref().is_none_or(|path| !failed.contains(path))));
     mistakes.sort_by(|one, other| (&one.span, &one.origin).cmp(&(&other.span, &other.origin)));
     if mistakes.is_empty() {
         Ok(document)

@@ -19,9 +19,7 @@ pub(crate) fn judge(shape: &Shape, node: &Node, path: &Path) -> Option<String> {
     match &node.value {
         Value::Text(text) if shape.takes("string") => judge_text(shape, node, path, text),
         Value::Int(_) if shape.takes("integer") => judge_bounds(shape, &value, path),
-        Value::Float(_) | Value::Int(_) if shape.takes("number") => {
-            judge_bounds(shape, &value, path)
-        }
+        Value::Float(_) | Value::Int(_) if shape.takes("number") => judge_bounds(shape, &value, path),
         Value::Bool(_) if shape.takes("boolean") => None,
         _ => Some(wrong_kind(shape, node, path)),
     }
@@ -113,11 +111,7 @@ fn wrong_kind(shape: &Shape, node: &Node, path: &Path) -> String {
         }
         _ => "",
     };
-    format!(
-        "{path} must be {}, but is {}{hint}",
-        shape.expected(),
-        node.kind()
-    )
+    format!("{path} must be {}, but is {}{hint}", shape.expected(), node.kind())
 }
 
 /// The value, where it may be shown.

@@ -74,11 +74,9 @@ fn by_tag(branches: Vec<Shape>, node: &Node, tag: &str) -> Selection {
     let Some(value) = node.get(&tag) else {
         return Selection::NoTag { tag, words };
     };
-    let chosen = value.text().and_then(|text| {
-        branches
-            .into_iter()
-            .find(|branch| branch.fixed(&tag) == Some(text))
-    });
+    let chosen = value
+        .text()
+        .and_then(|text| branches.into_iter().find(|branch| branch.fixed(&tag) == Some(text)));
     match chosen {
         Some(branch) => Selection::One(Box::new(branch)),
         None => Selection::WrongTag { tag, words },
@@ -102,16 +100,8 @@ fn by_single_key(branches: Vec<Shape>, entries: &[Entry], words: Vec<String>) ->
 
 fn by_kind(branches: Vec<Shape>, node: &Node) -> Selection {
     let expected = expected(&branches);
-    let mut fitting: Vec<Shape> = branches
-        .into_iter()
-        .filter(|branch| fits(branch, node))
-        .collect();
-    let is_word = |branch: &Shape| {
-        branch
-            .choices
-            .iter()
-            .any(|choice| choice.value == node.to_json())
-    };
+    let mut fitting: Vec<Shape> = branches.into_iter().filter(|branch| fits(branch, node)).collect();
+    let is_word = |branch: &Shape| branch.choices.iter().any(|choice| choice.value == node.to_json());
     if let Some(index) = fitting.iter().position(is_word) {
         return Selection::One(Box::new(fitting.swap_remove(index)));
     }

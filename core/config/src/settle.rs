@@ -19,12 +19,9 @@ pub(crate) fn settle(schema: Schema<'_>, shape: &Shape, node: &mut Node) {
     match &mut node.value {
         Value::Map(entries) => {
             for entry in entries {
-                let inner = shapes.iter().find_map(|shape| {
-                    shape
-                        .properties
-                        .get(&entry.key)
-                        .or_else(|| shape.entry_schema())
-                });
+                let inner = shapes
+                    .iter()
+                    .find_map(|shape| shape.properties.get(&entry.key).or_else(|| shape.entry_schema()));
                 if let Some(inner) = inner {
                     settle(schema, &schema.shape(inner), &mut entry.node);
                 }
@@ -61,9 +58,7 @@ fn settle_scalar(shapes: &[Shape], node: &mut Node) {
         }
     }
     // `queue_timeout: 0` is what people write for off.
-    let is_period = shapes
-        .iter()
-        .any(|shape| shape.format.as_deref() == Some("period"));
+    let is_period = shapes.iter().any(|shape| shape.format.as_deref() == Some("period"));
     if let (Value::Int(number), true) = (&node.value, is_period && !takes("integer")) {
         node.value = Value::Text(number.to_string());
     }

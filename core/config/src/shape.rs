@@ -102,12 +102,7 @@ impl<'s> Schema<'s> {
         {
             self.absorb(shape, target, depth + 1);
         }
-        for part in map
-            .get("allOf")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for part in map.get("allOf").and_then(Json::as_array).into_iter().flatten() {
             self.absorb(shape, part, depth + 1);
         }
         for keyword in ["oneOf", "anyOf"] {
@@ -192,22 +187,18 @@ impl Shape {
 
     /// The words of an enumeration.
     pub(crate) fn words(&self) -> Vec<String> {
-        self.choices
-            .iter()
-            .map(|choice| word(&choice.value))
-            .collect()
+        self.choices.iter().map(|choice| word(&choice.value)).collect()
     }
 
     /// The word that the property of this name must have, if it is fixed.
     pub(crate) fn fixed(&self, key: &str) -> Option<&str> {
         let property = self.properties.get(key)?;
-        let fixed =
-            property
-                .get("const")
-                .or_else(|| match property.get("enum")?.as_array()?.as_slice() {
-                    [single] => Some(single),
-                    _ => None,
-                });
+        let fixed = property
+            .get("const")
+            .or_else(|| match property.get("enum")?.as_array()?.as_slice() {
+                [single] => Some(single),
+                _ => None,
+            });
         fixed?.as_str()
     }
 
@@ -238,8 +229,7 @@ impl Shape {
         ]
         .into_iter()
         .filter(|(kind, _)| {
-            self.types.iter().any(|name| name == kind)
-                || (!self.is_any() && self.types.is_empty() && self.takes(kind))
+            self.types.iter().any(|name| name == kind) || (!self.is_any() && self.types.is_empty() && self.takes(kind))
         })
         .map(|(_, words)| words)
         .collect();
@@ -253,22 +243,15 @@ impl Shape {
 
 /// A schema's constant as one writes it.
 pub(crate) fn word(value: &Json) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
 fn choices_of(part: &Json) -> Vec<Choice> {
-    let meaning = part
-        .get("description")
-        .and_then(Json::as_str)
-        .map(ToOwned::to_owned);
-    let values = part.get("const").into_iter().chain(
-        part.get("enum")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten(),
-    );
+    let meaning = part.get("description").and_then(Json::as_str).map(ToOwned::to_owned);
+    let values = part
+        .get("const")
+        .into_iter()
+        .chain(part.get("enum").and_then(Json::as_array).into_iter().flatten());
     values
         .map(|value| Choice {
             value: value.clone(),
@@ -285,10 +268,7 @@ fn absorb_words(shape: &mut Shape, map: &Map<String, Json>) {
     shape.default = map.get("default").cloned().or(shape.default.take());
     let example = map.get("examples").and_then(|list| list.get(0)).cloned();
     shape.example = example.or(shape.example.take());
-    for (key, number) in [
-        ("minimum", &mut shape.minimum),
-        ("maximum", &mut shape.maximum),
-    ] {
+    for (key, number) in [("minimum", &mut shape.minimum), ("maximum", &mut shape.maximum)] {
         if let Some(Json::Number(bound)) = map.get(key) {
             *number = Some(bound.clone());
         }
@@ -306,11 +286,7 @@ fn absorb_structure(shape: &mut Shape, map: &Map<String, Json>) {
     match map.get("type") {
         Some(Json::String(name)) => shape.types = vec![name.clone()],
         Some(Json::Array(names)) => {
-            shape.types = names
-                .iter()
-                .filter_map(Json::as_str)
-                .map(ToOwned::to_owned)
-                .collect();
+            shape.types = names.iter().filter_map(Json::as_str).map(ToOwned::to_owned).collect();
         }
         _ => {}
     }
@@ -328,20 +304,11 @@ fn absorb_structure(shape: &mut Shape, map: &Map<String, Json>) {
             })
             .collect();
     }
-    for (key, property) in map
-        .get("properties")
-        .and_then(Json::as_object)
-        .into_iter()
-        .flatten()
-    {
+    for (key, property) in map.get("properties").and_then(Json::as_object).into_iter().flatten() {
         shape.properties.insert(key.clone(), property.clone());
     }
     let known: HashSet<String> = shape.required.iter().cloned().collect();
-    let required = map
-        .get("required")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten();
+    let required = map.get("required").and_then(Json::as_array).into_iter().flatten();
     shape.required.extend(
         required
             .filter_map(Json::as_str)

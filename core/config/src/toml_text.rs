@@ -34,11 +34,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Node, Vec<Mistake>> {
             .into_iter()
             .map(|(span, message)| Mistake::in_text(name, Some(span), message)),
     );
-    if mistakes.is_empty() {
-        Ok(node)
-    } else {
-        Err(mistakes)
-    }
+    if mistakes.is_empty() { Ok(node) } else { Err(mistakes) }
 }
 
 struct Reader<'t> {
@@ -54,10 +50,8 @@ impl Reader<'_> {
         if depth > Budget::DEPTH || self.nodes > Budget::NODES {
             if self.wrong.is_empty() {
                 let (levels, values) = (Budget::DEPTH, Budget::NODES);
-                self.wrong.push((
-                    span,
-                    format!("more than {levels} levels or {values} values"),
-                ));
+                self.wrong
+                    .push((span, format!("more than {levels} levels or {values} values")));
             }
             return Node::new(span, Value::Null);
         }
@@ -67,12 +61,7 @@ impl Reader<'_> {
             DeValue::Integer(number) => self.integer(number.as_str(), number.radix(), span),
             DeValue::Float(number) => self.float(number.as_str(), span),
             DeValue::Datetime(time) => Value::Text(time.to_string()),
-            DeValue::Array(items) => Value::List(
-                items
-                    .iter()
-                    .map(|item| self.node(item, depth + 1))
-                    .collect(),
-            ),
+            DeValue::Array(items) => Value::List(items.iter().map(|item| self.node(item, depth + 1)).collect()),
             DeValue::Table(table) => Value::Map(
                 table
                     .iter()
@@ -91,8 +80,7 @@ impl Reader<'_> {
         if let Ok(number) = i64::from_str_radix(&text.replace('_', ""), radix) {
             return Value::Int(number);
         }
-        self.wrong
-            .push((span, "this number does not fit in 64 bits".into()));
+        self.wrong.push((span, "this number does not fit in 64 bits".into()));
         Value::Null
     }
 
@@ -126,10 +114,7 @@ impl<'t> Lines<'t> {
             .and_then(|index| self.starts.get(index))
             .copied()
             .unwrap_or(0);
-        let column = self
-            .text
-            .get(start..range.start)
-            .map_or(0, |lead| lead.chars().count());
+        let column = self.text.get(start..range.start).map_or(0, |lead| lead.chars().count());
         Span::new(line.max(1), column + 1)
     }
 }

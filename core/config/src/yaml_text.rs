@@ -72,20 +72,12 @@ struct Builder {
 }
 
 impl Builder {
-    fn feed(
-        &mut self,
-        event: Event<'_>,
-        span: Span,
-        mistakes: &mut Vec<Wrong>,
-    ) -> Result<(), Wrong> {
+    fn feed(&mut self, event: Event<'_>, span: Span, mistakes: &mut Vec<Wrong>) -> Result<(), Wrong> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err((
-                        span,
-                        "a second document begins here; write one per file".into(),
-                    ));
+                    return Err((span, "a second document begins here; write one per file".into()));
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -119,10 +111,7 @@ impl Builder {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > Budget::NODES {
             let limit = Budget::NODES;
-            return Err((
-                span,
-                format!("more than {limit} values, aliases counted in full"),
-            ));
+            return Err((span, format!("more than {limit} values, aliases counted in full")));
         }
         if self.open.len() + depth > Budget::DEPTH {
             return Err((span, format!("nested deeper than {} levels", Budget::DEPTH)));
@@ -139,21 +128,12 @@ impl Builder {
         {
             return Err((span, "a key must be a text, not a map or a list".into()));
         }
-        self.open.push(Open {
-            span,
-            anchor,
-            content,
-        });
+        self.open.push(Open { span, anchor, content });
         Ok(())
     }
 
     fn end(&mut self, mistakes: &[Wrong]) -> Result<(), Wrong> {
-        let Some(Open {
-            span,
-            anchor,
-            content,
-        }) = self.open.pop()
-        else {
+        let Some(Open { span, anchor, content }) = self.open.pop() else {
             return Ok(());
         };
         let value = match content {
@@ -193,10 +173,7 @@ impl Builder {
             if !seen.insert(text.to_owned()) {
                 let first = entries.iter().find(|entry| entry.key == text);
                 let line = first.map_or(span.line, |entry| entry.span.line);
-                mistakes.push((
-                    span,
-                    format!("key `{text}` stands twice; the first is on line {line}"),
-                ));
+                mistakes.push((span, format!("key `{text}` stands twice; the first is on line {line}")));
             }
             *key = Some((text.to_owned(), span));
             return Ok(());
@@ -213,10 +190,7 @@ impl Builder {
 
     fn alias(&mut self, anchor: usize, span: Span, mistakes: &[Wrong]) -> Result<(), Wrong> {
         let Some(found) = self.anchors.get(&anchor) else {
-            return Err((
-                span,
-                "this alias names an anchor that is not complete yet".into(),
-            ));
+            return Err((span, "this alias names an anchor that is not complete yet".into()));
         };
         // The cost is paid before the copy is made, so a billion laughs cost nothing.
         let (nodes, depth) = (found.nodes, found.depth);

@@ -9,11 +9,7 @@ use tidegate_config::{Document, effective, report_with_source};
 
 /// The one helper: everything that can be done with a text.
 fn swallow(name: &str, text: &str) {
-    let _ = prepared(
-        name,
-        text,
-        &[("TIDEGATE_LISTENERS__MAIN__ADDRESS", "x"), ("A", "b")],
-    );
+    let _ = prepared(name, text, &[("TIDEGATE_LISTENERS__MAIN__ADDRESS", "x"), ("A", "b")]);
     if let Ok(mut document) = Document::parse(name, text) {
         let variables = sample::environment(&[("A", "b")]);
         let mut told = document.resolve(&schema(), &variables, sample::OVERRIDES);

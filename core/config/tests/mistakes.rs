@@ -138,9 +138,7 @@ fn what_is_no_document_is_told_with_its_place() {
         "t.yaml",
         "log: { level: a\nx: [",
         &[],
-        &[
-            "t.yaml:2:2: this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'",
-        ],
+        &["t.yaml:2:2: this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'"],
     );
     check(
         "t.yaml",
@@ -195,11 +193,7 @@ clusters:
     }
     let told = prepared("t.yaml", &laughs, &[]).unwrap_err();
     assert_eq!(told.len(), 1);
-    assert!(
-        told[0].message.starts_with("more than 200000 values"),
-        "{}",
-        told[0]
-    );
+    assert!(told[0].message.starts_with("more than 200000 values"), "{}", told[0]);
     let told = prepared("t.yaml", &("[".repeat(70) + &"]".repeat(70)), &[]).unwrap_err();
     assert!(told[0].message.starts_with("nested deeper"), "{}", told[0]);
     assert!(prepared("t.yaml", &"[".repeat(100_000), &[]).is_err());
@@ -222,10 +216,7 @@ fn later_checks_point_at_places() {
     let text = "clusters:\n  a:\n    endpoints:\n      - address: 'a:1'\n";
     let document = prepared("t.yaml", text, &[]).unwrap();
     let told = |path: Path| Mistake::at(&document, path, "no").to_string();
-    assert_eq!(
-        told("clusters.a.endpoints[0].address".into()),
-        "t.yaml:4:9: no"
-    );
+    assert_eq!(told("clusters.a.endpoints[0].address".into()), "t.yaml:4:9: no");
     assert_eq!(told("clusters.a.endpoints[0]".into()), "t.yaml:4:9: no");
     assert_eq!(told("clusters.a.pool.size".into()), "t.yaml:2:3: no");
     assert_eq!(told(Path::root()), "t.yaml:1:1: no");
@@ -243,11 +234,7 @@ listeners:
 ";
     let told = prepared("t.yaml", text, &[]).unwrap_err();
     let mut document = Document::parse("t.yaml", text).unwrap();
-    document.resolve(
-        &sample::schema(),
-        &sample::environment(&[]),
-        sample::OVERRIDES,
-    );
+    document.resolve(&sample::schema(), &sample::environment(&[]), sample::OVERRIDES);
     assert_eq!(
         report_with_source(&told, &document),
         "\

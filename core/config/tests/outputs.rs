@@ -89,9 +89,7 @@ listeners:
     let opened: String = text
         .lines()
         .map(|line| match line.split_once("# ") {
-            Some((lead, rest))
-                if rest.contains(':') || rest.starts_with("  ") || rest.starts_with("- ") =>
-            {
+            Some((lead, rest)) if rest.contains(':') || rest.starts_with("  ") || rest.starts_with("- ") => {
                 format!("{lead}{rest}\n")
             }
             _ => format!("{line}\n"),
@@ -115,10 +113,7 @@ fn the_reference_names_every_key() {
         "## `listeners.<name>.chain[].limit`",
         "| `endpoints` | list of map | required | Where. |",
     ] {
-        assert!(
-            page.lines().any(|found| found == line),
-            "{line} is missing in\n{page}"
-        );
+        assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
     }
     assert_eq!(page, reference(&schema()));
 }

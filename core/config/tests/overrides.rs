@@ -35,16 +35,8 @@ fn set(variables: &[(&str, &str)], path: &str, expected: &str) {
 #[test]
 fn references_are_filled_in() {
     set(&[], "listeners.my_other-one.address", r#""b:2""#);
-    set(
-        &[("HOST", "c")],
-        "listeners.my_other-one.address",
-        r#""c:2""#,
-    );
-    set(
-        &[("HOST", "")],
-        "listeners.my_other-one.address",
-        r#""b:2""#,
-    );
+    set(&[("HOST", "c")], "listeners.my_other-one.address", r#""c:2""#);
+    set(&[("HOST", "")], "listeners.my_other-one.address", r#""b:2""#);
     set(&[], "listeners.my_other-one.max_clients", "5");
     set(
         &[("SECRET", "12345")],
@@ -75,11 +67,7 @@ fn variables_win_over_the_file() {
         "listeners.main.tls.mode",
         r#""require""#,
     );
-    set(
-        &[("TIDEGATE_LOG__FORMAT", "json")],
-        "log.format",
-        r#""json""#,
-    );
+    set(&[("TIDEGATE_LOG__FORMAT", "json")], "log.format", r#""json""#);
     set(
         &[("TIDEGATE_CLUSTERS__A__ENDPOINTS__0__ADDRESS", "z:9")],
         "clusters.a.endpoints[0].address",
@@ -130,14 +118,9 @@ fn secrets_come_from_files() {
         "listeners.my_other-one.tls.key_file",
         &format!("{path:?}"),
     );
-    let text = format!(
-        "clusters: {{ a: {{ password: '${{file:{path}}}', endpoints: [ {{ address: 'a:1' }} ] }} }}"
-    );
+    let text = format!("clusters: {{ a: {{ password: '${{file:{path}}}', endpoints: [ {{ address: 'a:1' }} ] }} }}");
     let document = prepared("t.yaml", &text, &[]).unwrap();
-    assert_eq!(
-        document.node("clusters.a.password").unwrap().text(),
-        Some("pass word")
-    );
+    assert_eq!(document.node("clusters.a.password").unwrap().text(), Some("pass word"));
 }
 
 #[test]
@@ -184,10 +167,7 @@ fn no_mistake_and_no_output_shows_what_came_from_outside() {
     let document = prepared(
         "t.yaml",
         TEXT,
-        &[
-            ("SECRET", "hunter2"),
-            ("TIDEGATE_CLUSTERS__A__PASSWORD", "hunter2"),
-        ],
+        &[("SECRET", "hunter2"), ("TIDEGATE_CLUSTERS__A__PASSWORD", "hunter2")],
     )
     .unwrap();
     assert!(!effective(&document, &sample::schema()).contains("hunter2"));

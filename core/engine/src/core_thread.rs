@@ -52,7 +52,9 @@ impl CoreContext {
 
 impl fmt::Debug for CoreContext {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("CoreContext").field("index", &self.index).finish_non_exhaustive()
+        out.debug_struct("CoreContext")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +98,11 @@ impl CoreSeed {
             registry: Arc::clone(&self.registry),
             draining: self.draining,
         };
-        let rooms: Vec<_> = self.protocols.iter().map(|p| (p.name(), p.room(context.clone()))).collect();
+        let rooms: Vec<_> = self
+            .protocols
+            .iter()
+            .map(|p| (p.name(), p.room(context.clone())))
+            .collect();
         let core = Core {
             timers,
             rooms,
@@ -160,7 +166,7 @@ impl Core {
         metrics.sessions.add(1);
         tokio::task::spawn_local(async move {
             let outcome = AssertUnwindSafe(session).catch_unwind().await;
-            metrics.sessions.sub(1);
+            metrics.sessions.add(-1);
             drop(permit);
             match outcome {
                 Ok(Ok(())) => {}
@@ -174,7 +180,10 @@ impl Core {
                 }
                 Err(_) => {
                     metrics.panics.inc();
-                    tracing::error!(protocol = name, "a session panicked; its client was closed, others go on");
+                    tracing::error!(
+                        protocol = name,
+                        "a session panicked; its client was closed, others go on"
+                    );
                 }
             }
         });

@@ -23,7 +23,10 @@ pub(crate) enum Mail {
         permit: ClientPermit,
     },
     /// A protocol has something to say to its own room.
-    Room { protocol: usize, message: Box<dyn Any + Send> },
+    Room {
+        protocol: usize,
+        message: Box<dyn Any + Send>,
+    },
     /// Somebody wants to see what is there.
     View(oneshot::Sender<Vec<RoomView>>),
     /// Sessions should look at the Plan and at the drain signal.

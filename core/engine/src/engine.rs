@@ -202,7 +202,10 @@ impl Engine {
                 return true;
             }
             if Instant::now() >= deadline {
-                tracing::warn!(sessions = left, "closing the sessions that are left after drain_timeout");
+                tracing::warn!(
+                    sessions = left,
+                    "closing the sessions that are left after drain_timeout"
+                );
                 return false;
             }
             tokio::time::sleep(DRAIN_LOOK).await;
@@ -239,6 +242,8 @@ impl Drop for Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Engine").field("cores", &self.cores.count()).finish_non_exhaustive()
+        out.debug_struct("Engine")
+            .field("cores", &self.cores.count())
+            .finish_non_exhaustive()
     }
 }

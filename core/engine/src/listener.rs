@@ -151,7 +151,10 @@ impl Host {
         }
         let clients = self.clients.load(Ordering::Relaxed);
         if plan.max_clients != 0 && clients >= plan.max_clients {
-            return no(Reason::Overloaded, "sorry, too many clients already (max_clients of this listener)");
+            return no(
+                Reason::Overloaded,
+                "sorry, too many clients already (max_clients of this listener)",
+            );
         }
         let address = match peer.ip() {
             Some(ip) if plan.max_clients_per_address != 0 => {

@@ -32,7 +32,7 @@ pub(crate) struct ListenerMetrics {
 /// Failed logins by kind.
 #[derive(Debug)]
 pub(crate) struct FailureCounters {
-    family: Family<SharedCounter>,
+    family: Family<Counter>,
     listener: String,
     known: Mutex<HashMap<&'static str, std::sync::Arc<SharedCounter>>>,
 }
@@ -49,7 +49,9 @@ impl CoreMetrics {
             &["origin", "kind"],
         );
         Self {
-            sessions: registry.gauge("tidegate_sessions", "Sessions under way", &[]).handle(&[]),
+            sessions: registry
+                .gauge("tidegate_sessions", "Sessions under way", &[])
+                .handle(&[]),
             panics: registry
                 .counter("tidegate_session_panics_total", "Sessions that ended with a panic", &[])
                 .handle(&[]),
@@ -73,7 +75,7 @@ impl ErrorCounters {
 
 impl ListenerMetrics {
     pub(crate) fn new(registry: &Registry, listener: &str) -> Self {
-        let shared = |name, help| registry.shared_counter(name, help, &["listener"]).handle(&[listener]);
+        let shared = |name, help| registry.counter(name, help, &["listener"]).shared(&[listener]);
         Self {
             accepted: shared("tidegate_clients_accepted_total", "Connections accepted"),
             refused: shared(
@@ -81,7 +83,7 @@ impl ListenerMetrics {
                 "Connections refused for a limit or because the process is going down",
             ),
             failed: FailureCounters {
-                family: registry.shared_counter(
+                family: registry.counter(
                     "tidegate_logins_failed_total",
                     "Connections that ended before they were logged in, by sort of failure",
                     &["listener", "kind"],
@@ -107,7 +109,7 @@ impl FailureCounters {
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let counter = known
             .entry(kind)
-            .or_insert_with(|| std::sync::Arc::new(self.family.handle(&[&self.listener, kind])));
+            .or_insert_with(|| std::sync::Arc::new(self.family.shared(&[&self.listener, kind])));
         std::sync::Arc::clone(counter)
     }
 }

@@ -43,19 +43,13 @@ pub(crate) fn class_of(sql: &[u8], tokens: &[Token], verb: Verb, effects: &[Effe
 
 fn by_verb(sql: &[u8], tokens: &[Token], verb: Verb) -> Class {
     match verb {
-        Verb::Select | Verb::With | Verb::Values | Verb::Table | Verb::Declare => {
-            reading(sql, tokens)
-        }
+        Verb::Select | Verb::With | Verb::Values | Verb::Table | Verb::Declare => reading(sql, tokens),
         Verb::Explain => explained(sql, tokens),
         Verb::Copy => copied(sql, tokens),
         Verb::Fetch => Class::Read,
-        Verb::Insert
-        | Verb::Update
-        | Verb::Delete
-        | Verb::Merge
-        | Verb::Notify
-        | Verb::Truncate
-        | Verb::Lock => Class::Write,
+        Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge | Verb::Notify | Verb::Truncate | Verb::Lock => {
+            Class::Write
+        }
         Verb::Create | Verb::Alter | Verb::Drop => Class::Ddl,
         Verb::Begin
         | Verb::Commit
@@ -83,20 +77,11 @@ fn by_verb(sql: &[u8], tokens: &[Token], verb: Verb) -> Class {
 }
 
 fn by_first_word(sql: &[u8], tokens: &[Token]) -> Class {
-    let first = tokens
-        .first()
-        .map(|token| token.text(sql))
-        .unwrap_or_default();
-    let is = |words: &[&str]| {
-        words
-            .iter()
-            .any(|word| first.eq_ignore_ascii_case(word.as_bytes()))
-    };
+    let first = tokens.first().map(|token| token.text(sql)).unwrap_or_default();
+    let is = |words: &[&str]| words.iter().any(|word| first.eq_ignore_ascii_case(word.as_bytes()));
     if is(&["cluster", "reindex", "checkpoint"]) {
         Class::Utility
-    } else if is(&[
-        "grant", "revoke", "comment", "security", "reassign", "refresh",
-    ]) {
+    } else if is(&["grant", "revoke", "comment", "security", "reassign", "refresh"]) {
         Class::Ddl
     } else {
         Class::Unknown
@@ -131,12 +116,7 @@ fn reading(sql: &[u8], tokens: &[Token]) -> Class {
 
 /// EXPLAIN only plans, unless it has ANALYZE.
 fn explained(sql: &[u8], tokens: &[Token]) -> Class {
-    let word = |at: usize| {
-        tokens
-            .get(at)
-            .map(|token| token.text(sql))
-            .unwrap_or_default()
-    };
+    let word = |at: usize| tokens.get(at).map(|token| token.text(sql)).unwrap_or_default();
     let is = |at: usize, name: &str| word(at).eq_ignore_ascii_case(name.as_bytes());
     let mut at = 1;
     let mut runs = false;

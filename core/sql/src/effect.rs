@@ -113,12 +113,7 @@ pub enum Effect<'a> {
 }
 
 /// Everything that a statement's tokens say.
-pub(crate) fn effects<'a>(
-    sql: &'a [u8],
-    tokens: &[Token],
-    verb: Verb,
-    dialect: Dialect,
-) -> Vec<Effect<'a>> {
+pub(crate) fn effects<'a>(sql: &'a [u8], tokens: &[Token], verb: Verb, dialect: Dialect) -> Vec<Effect<'a>> {
     let mut found = Vec::new();
     let mut reader = Reader::new(sql, tokens);
     let first = reader.take();
@@ -367,9 +362,7 @@ fn calls(sql: &[u8], tokens: &[Token], found: &mut Vec<Effect<'_>>) {
         if name.as_ref() == b"pg_settings" && follows_update(sql, tokens.get(..at)) {
             push(found, Effect::SetConfig);
         }
-        let called = tokens
-            .get(at + 1)
-            .is_some_and(|next| next.text(sql) == b"(");
+        let called = tokens.get(at + 1).is_some_and(|next| next.text(sql) == b"(");
         if let Some(effect) = called_effect(&name).filter(|_| called) {
             push(found, effect);
         }
@@ -379,14 +372,11 @@ fn calls(sql: &[u8], tokens: &[Token], found: &mut Vec<Effect<'_>>) {
 fn called_effect(function: &[u8]) -> Option<Effect<'static>> {
     match function {
         b"set_config" => Some(Effect::SetConfig),
-        b"pg_advisory_unlock" | b"pg_advisory_unlock_shared" => {
-            Some(Effect::AdvisoryUnlock { all: false })
-        }
+        b"pg_advisory_unlock" | b"pg_advisory_unlock_shared" => Some(Effect::AdvisoryUnlock { all: false }),
         b"pg_advisory_unlock_all" => Some(Effect::AdvisoryUnlock { all: true }),
-        b"pg_advisory_lock"
-        | b"pg_advisory_lock_shared"
-        | b"pg_try_advisory_lock"
-        | b"pg_try_advisory_lock_shared" => Some(Effect::AdvisoryLock { session: true }),
+        b"pg_advisory_lock" | b"pg_advisory_lock_shared" | b"pg_try_advisory_lock" | b"pg_try_advisory_lock_shared" => {
+            Some(Effect::AdvisoryLock { session: true })
+        }
         b"pg_advisory_xact_lock"
         | b"pg_advisory_xact_lock_shared"
         | b"pg_try_advisory_xact_lock"
@@ -438,15 +428,10 @@ fn makes_temp(sql: &[u8], tokens: &[Token], verb: Verb) -> bool {
 /// What a DO block's body says in passing. Only calls and temporary tables: a SET in there is told by the server's
 /// reports, or not at all.
 fn body_calls<'a>(sql: &'a [u8], tokens: &[Token], dialect: Dialect, found: &mut Vec<Effect<'a>>) {
-    for token in tokens
-        .iter()
-        .filter(|token| token.kind == TokenKind::String)
-    {
+    for token in tokens.iter().filter(|token| token.kind == TokenKind::String) {
         let text = token.text(sql);
         let quote = match text.first() {
-            Some(b'$') => {
-                memchr::memchr(b'$', text.get(1..).unwrap_or_default()).map_or(1, |tag| tag + 2)
-            }
+            Some(b'$') => memchr::memchr(b'$', text.get(1..).unwrap_or_default()).map_or(1, |tag| tag + 2),
             _ => 1,
         };
         let body = text.get(quote..).unwrap_or_default();

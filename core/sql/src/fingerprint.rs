@@ -40,8 +40,7 @@ pub fn normalise(sql: &[u8], out: &mut String) {
             _ => out.push_str(&String::from_utf8_lossy(text)),
         }
         glued = matches!(text, b"(" | b"." | b"[" | b"::");
-        before_paren = matches!(piece, Piece::Quoted(_))
-            || matches!(piece, Piece::Word(word) if !takes_a_space(word));
+        before_paren = matches!(piece, Piece::Quoted(_)) || matches!(piece, Piece::Word(word) if !takes_a_space(word));
     });
 }
 
@@ -111,10 +110,7 @@ fn walk<'a>(sql: &'a [u8], mut show: impl FnMut(Piece<'a>)) {
     let mut operand_before = false;
     for token in Lexer::new(sql, Dialect::Postgres) {
         let text = token.text(sql);
-        let literal = matches!(
-            token.kind,
-            TokenKind::String | TokenKind::Number | TokenKind::Param
-        );
+        let literal = matches!(token.kind, TokenKind::String | TokenKind::Number | TokenKind::Param);
         if let Some(before) = held.take() {
             let signs = before.kind == TokenKind::Operator && token.kind == TokenKind::Number;
             if !signs {
@@ -122,8 +118,7 @@ fn walk<'a>(sql: &'a [u8], mut show: impl FnMut(Piece<'a>)) {
                 show(Piece::Sign(before.text(sql)));
             }
         }
-        let sign =
-            token.kind == TokenKind::Operator && matches!(text, b"-" | b"+") && !operand_before;
+        let sign = token.kind == TokenKind::Operator && matches!(text, b"-" | b"+") && !operand_before;
         operand_before = literal
             || matches!(token.kind, TokenKind::Quoted)
             || matches!(text, b")" | b"]")
@@ -198,25 +193,16 @@ mod tests {
                 "select a, count(*) from t where x = E'\\'' and y in ('a', $$b$$)",
             ],
         );
-        check(
-            "select a - ? from t",
-            &["select a-1 from t", "select a - 2 from t"],
-        );
+        check("select a - ? from t", &["select a-1 from t", "select a - 2 from t"]);
         check("select f(?) - ?", &["select f(-1)-1", "select f(1) - +1"]);
         check(
             "select x in (?, b, ?)",
             &["select x in (1, 2, b, 3)", "select x in (1, b, 2)"],
         );
         check("select x in (?, - b)", &["select x in (1, -b)"]);
-        check(
-            "insert into t values (?, ?)",
-            &["insert into t values (1, 'x')"],
-        );
+        check("insert into t values (?, ?)", &["insert into t values (1, 'x')"]);
         check("select \"A\".b::int", &["SELECT \"A\" . B :: INT"]);
-        check(
-            "select ?; select ?",
-            &["select 1;select 2;", "select 1 ; select 2"],
-        );
+        check("select ?; select ?", &["select 1;select 2;", "select 1 ; select 2"]);
     }
 
     #[test]

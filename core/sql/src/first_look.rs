@@ -47,8 +47,7 @@ fn first_letter(sql: &[u8]) -> Option<usize> {
 
 fn is_plain(word: &[u8]) -> bool {
     const PLAIN: [&[u8]; 10] = [
-        b"select", b"insert", b"update", b"delete", b"with", b"values", b"fetch", b"show",
-        b"merge", b"table",
+        b"select", b"insert", b"update", b"delete", b"with", b"values", b"fetch", b"show", b"merge", b"table",
     ];
     PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain))
 }
@@ -84,9 +83,7 @@ fn holds_a_sign(sql: &[u8]) -> bool {
                 (ends_with(before, b"set") && starts_with(behind, b"config"))
                     || (ends_with(before, b"pg") && starts_with(behind, b"settings"))
             }
-            Some((b'v' | b'V', behind)) => {
-                ends_with(before, b"ad") && starts_with(behind, b"isory")
-            }
+            Some((b'v' | b'V', behind)) => ends_with(before, b"ad") && starts_with(behind, b"isory"),
             Some((b'&', behind)) => ends_with(before, b"u") && behind.first() == Some(&b'"'),
             _ => ends_with(before, b"tem"),
         };

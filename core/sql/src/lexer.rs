@@ -64,11 +64,7 @@ pub struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     /// At the start of a text.
     pub fn new(sql: &'a [u8], dialect: Dialect) -> Self {
-        Self {
-            sql,
-            at: 0,
-            dialect,
-        }
+        Self { sql, at: 0, dialect }
     }
 
     /// How far it has read.
@@ -83,10 +79,7 @@ impl<'a> Lexer<'a> {
 
     fn take_while(&mut self, wanted: impl Fn(u8) -> bool) {
         let rest = self.sql.get(self.at..).unwrap_or_default();
-        self.at += rest
-            .iter()
-            .position(|byte| !wanted(*byte))
-            .unwrap_or(rest.len());
+        self.at += rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len());
     }
 
     fn skip_blanks(&mut self) {
@@ -290,10 +283,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         let text = self.sql.get(start..self.at).unwrap_or_default();
-        let signs = text
-            .iter()
-            .rev()
-            .take_while(|byte| matches!(byte, b'+' | b'-'));
+        let signs = text.iter().rev().take_while(|byte| matches!(byte, b'+' | b'-'));
         if !special {
             self.at = (self.at - signs.count()).max(start + 1);
         }
@@ -362,12 +352,7 @@ mod tests {
 
     fn check_in(dialect: Dialect, sql: &str, expected: &[(TokenKind, &str)]) {
         let found: Vec<_> = Lexer::new(sql.as_bytes(), dialect)
-            .map(|token| {
-                (
-                    token.kind,
-                    std::str::from_utf8(token.text(sql.as_bytes())).unwrap(),
-                )
-            })
+            .map(|token| (token.kind, std::str::from_utf8(token.text(sql.as_bytes())).unwrap()))
             .collect();
         assert_eq!(found, expected, "{sql}");
     }
@@ -381,11 +366,7 @@ mod tests {
         check("a_1$ \u{e4}b", &[(Word, "a_1$"), (Word, "\u{e4}b")]);
         check(
             r#""a ""b"; U&"d\0061""#,
-            &[
-                (Quoted, r#""a ""b""#),
-                (Punctuation, ";"),
-                (Quoted, r#"U&"d\0061""#),
-            ],
+            &[(Quoted, r#""a ""b""#), (Punctuation, ";"), (Quoted, r#"U&"d\0061""#)],
         );
         check("ux'a'", &[(Word, "ux"), (String, "'a'")]);
     }
@@ -406,10 +387,7 @@ mod tests {
                 (Operator, "->"),
             ],
         );
-        check(
-            "+--x\n-/*y*/*",
-            &[(Operator, "+"), (Operator, "-"), (Operator, "*")],
-        );
+        check("+--x\n-/*y*/*", &[(Operator, "+"), (Operator, "-"), (Operator, "*")]);
     }
 
     #[test]
@@ -417,10 +395,7 @@ mod tests {
         check(r"'a''b\' c", &[(String, r"'a''b\'"), (Word, "c")]);
         check(r"E'a\'b' c", &[(String, r"E'a\'b'"), (Word, "c")]);
         check("'a'\n  'b' c", &[(String, "'a'\n  'b'"), (Word, "c")]);
-        check(
-            "E'a' -- x\n 'b\\'c' d",
-            &[(String, "E'a' -- x\n 'b\\'c'"), (Word, "d")],
-        );
+        check("E'a' -- x\n 'b\\'c' d", &[(String, "E'a' -- x\n 'b\\'c'"), (Word, "d")]);
         check("'a' 'b'", &[(String, "'a'"), (String, "'b'")]);
         check(
             "b'01'x'ff'N'x'U&'y'",
@@ -460,12 +435,7 @@ mod tests {
         check("1..2", &[(Number, "1"), (Punctuation, "."), (Number, ".2")]);
         check(
             "$1+$23 $",
-            &[
-                (Param, "$1"),
-                (Operator, "+"),
-                (Param, "$23"),
-                (Punctuation, "$"),
-            ],
+            &[(Param, "$1"), (Operator, "+"), (Param, "$23"), (Punctuation, "$")],
         );
         check(
             "a::int[1]",

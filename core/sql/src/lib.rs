@@ -5,10 +5,7 @@
 //! the ISO and Windows sets, but not SJIS, BIG5, GBK, UHC, JOHAB and GB18030, in which a character's second byte may
 //! look like a quote or a backslash. A session whose client speaks one of those must not rely on this crate.
 
-#![allow(
-    clippy::doc_markdown,
-    reason = "PostgreSQL reads as a word here, not as code"
-)]
+#![allow(clippy::doc_markdown, reason = "PostgreSQL reads as a word here, not as code")]
 
 mod class;
 mod effect;

@@ -112,9 +112,7 @@ mod tests {
     use crate::{Dialect, Lexer};
 
     fn check(sql: &str, expected: &str) {
-        let token = Lexer::new(sql.as_bytes(), Dialect::Postgres)
-            .next()
-            .unwrap();
+        let token = Lexer::new(sql.as_bytes(), Dialect::Postgres).next().unwrap();
         let name = name_of(sql.as_bytes(), token).unwrap();
         assert_eq!(String::from_utf8_lossy(&name), expected, "{sql}");
     }

@@ -39,8 +39,7 @@ impl<'a, 't> Reader<'a, 't> {
 
     /// Whether the next token is exactly this text, such as `(` or `=`.
     pub(crate) fn at_sign(&self, sign: &str) -> bool {
-        self.peek()
-            .is_some_and(|token| token.text(self.sql) == sign.as_bytes())
+        self.peek().is_some_and(|token| token.text(self.sql) == sign.as_bytes())
     }
 
     /// Takes the keyword if it is next.

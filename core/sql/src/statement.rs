@@ -133,18 +133,9 @@ impl Statements<'_> {
 
 /// Whether the statement begins with CREATE [OR REPLACE] FUNCTION or PROCEDURE.
 fn is_routine(sql: &[u8], tokens: &[Token]) -> bool {
-    let word = |at: usize| {
-        tokens
-            .get(at)
-            .map(|token| token.text(sql))
-            .unwrap_or_default()
-    };
+    let word = |at: usize| tokens.get(at).map(|token| token.text(sql)).unwrap_or_default();
     let is = |at: usize, name: &str| word(at).eq_ignore_ascii_case(name.as_bytes());
-    let at = if is(1, "or") && is(2, "replace") {
-        3
-    } else {
-        1
-    };
+    let at = if is(1, "or") && is(2, "replace") { 3 } else { 1 };
     is(0, "create") && (is(at, "function") || is(at, "procedure"))
 }
 
@@ -175,9 +166,7 @@ pub(crate) fn verb_of(sql: &[u8], tokens: &[Token]) -> Verb {
         Verb::Rollback if is(first, "rollback") && is(second, "prepared") => Verb::RollbackPrepared,
         Verb::Rollback if is(first, "rollback") && is(then, "to") => Verb::RollbackTo,
         // `PREPARE transaction AS …` prepares a statement of that name.
-        Verb::Prepare
-            if is(second, "transaction") && third.is_empty() && !has_paren(sql, tokens) =>
-        {
+        Verb::Prepare if is(second, "transaction") && third.is_empty() && !has_paren(sql, tokens) => {
             Verb::PrepareTransaction
         }
         verb => verb,
@@ -301,14 +290,9 @@ mod tests {
     #[test]
     fn splits_at_semicolons_of_the_top_level() {
         let split = |sql: &'static str| -> Vec<Cow<'static, str>> {
-            statements(sql.as_bytes())
-                .map(|one| text(one.text))
-                .collect()
+            statements(sql.as_bytes()).map(|one| text(one.text)).collect()
         };
-        assert_eq!(
-            split(" ;; select 1 ; /* ; */ select ';' ;"),
-            ["select 1", "select ';'"]
-        );
+        assert_eq!(split(" ;; select 1 ; /* ; */ select ';' ;"), ["select 1", "select ';'"]);
         assert!(split("  -- nothing\n ; ").is_empty());
         assert_eq!(
             split("create rule r as on insert to t do (select 1; select 2); x").len(),
@@ -353,27 +337,18 @@ mod tests {
         check("set my.\"Var\" to default", &["my.var=DEFAULT"]);
         check("set time zone 'UTC'", &["timezone='UTC'"]);
         check("set local time zone local", &["local timezone=DEFAULT"]);
-        check(
-            "set time zone interval '1' hour",
-            &["timezone=interval '1' hour"],
-        );
+        check("set time zone interval '1' hour", &["timezone=interval '1' hour"]);
         check("set names 'latin1'", &["client_encoding='latin1'"]);
         check("set names", &["client_encoding=DEFAULT"]);
         check("set schema 'x'", &["search_path='x'"]);
         check("set role none", &["role=none"]);
         check("set local role to bob", &["local role=bob"]);
-        check(
-            "set session authorization bob",
-            &["session_authorization=bob"],
-        );
+        check("set session authorization bob", &["session_authorization=bob"]);
         check(
             "set session session authorization default",
             &["session_authorization=DEFAULT"],
         );
-        check(
-            "set local session authorization x",
-            &["local session_authorization=x"],
-        );
+        check("set local session authorization x", &["local session_authorization=x"]);
         check("set xml option document", &["xmloption=document"]);
         check("set transaction isolation level serializable", &[]);
         check("set local transaction read only", &[]);
@@ -383,22 +358,10 @@ mod tests {
         check("reset all", &["reset *"]);
         check("reset Work_Mem", &["reset work_mem"]);
         check("reset time zone", &["reset timezone"]);
-        check(
-            "reset session authorization",
-            &["reset session_authorization"],
-        );
-        check(
-            "select 1; set a=1 ; set b='; set c=2'",
-            &["a=1", "b='; set c=2'"],
-        );
-        check(
-            "select pg_catalog.set_config('a', 'b', false)",
-            &["SetConfig"],
-        );
-        check(
-            "update pg_catalog.pg_settings set setting = 1",
-            &["SetConfig"],
-        );
+        check("reset session authorization", &["reset session_authorization"]);
+        check("select 1; set a=1 ; set b='; set c=2'", &["a=1", "b='; set c=2'"]);
+        check("select pg_catalog.set_config('a', 'b', false)", &["SetConfig"]);
+        check("update pg_catalog.pg_settings set setting = 1", &["SetConfig"]);
         check("select 'set_config(' from t", &[]);
         check("select set_config from t", &[]);
     }
@@ -408,12 +371,7 @@ mod tests {
         let sql = "/* x */ PREPARE \"My S\" (int) AS SELECT $1 ;";
         check(sql, &["prepare My S"]);
         let one = only(sql);
-        let [
-            Effect::Prepare {
-                name_span, after, ..
-            },
-        ] = one.effects.as_slice()
-        else {
+        let [Effect::Prepare { name_span, after, .. }] = one.effects.as_slice() else {
             panic!("{one:?}");
         };
         assert_eq!(&sql[name_span.clone()], "\"My S\"");
@@ -421,14 +379,8 @@ mod tests {
         check("execute S(1, 2)", &["execute s"]);
         check("explain (analyze, verbose) execute s(1)", &["execute s"]);
         check("explain analyze execute s", &["execute s"]);
-        check(
-            "create temp table t as execute s(1)",
-            &["execute s", "CreateTemp"],
-        );
-        check(
-            "create trigger t after insert on x execute function f()",
-            &[],
-        );
+        check("create temp table t as execute s(1)", &["execute s", "CreateTemp"]);
+        check("create trigger t after insert on x execute function f()", &[]);
         check("deallocate prepare all", &["deallocate *"]);
         check("deallocate \"all\"", &["deallocate all"]);
         check("deallocate s", &["deallocate s"]);
@@ -441,25 +393,14 @@ mod tests {
         check("listen \"A b\"", &["listen A b"]);
         check("unlisten *", &["unlisten *"]);
         check("unlisten Foo", &["unlisten foo"]);
-        check(
-            "declare c binary cursor with hold for select 1",
-            &["hold c"],
-        );
+        check("declare c binary cursor with hold for select 1", &["hold c"]);
         check("declare c cursor without hold for select 'with hold'", &[]);
         check("declare c cursor for select 1", &[]);
         check("close all", &["close *"]);
         check("close \"all\"", &["close all"]);
         check("load 'auto_explain'", &["Load"]);
-        let discards = [
-            Discard::All,
-            Discard::Plans,
-            Discard::Sequences,
-            Discard::Temp,
-        ];
-        for (word, what) in ["all", "plans", "sequences", "temporary"]
-            .into_iter()
-            .zip(discards)
-        {
+        let discards = [Discard::All, Discard::Plans, Discard::Sequences, Discard::Temp];
+        for (word, what) in ["all", "plans", "sequences", "temporary"].into_iter().zip(discards) {
             let sql = format!("DISCARD {word}");
             assert_eq!(only(&sql).effects, [Effect::Discard(what)]);
         }
@@ -491,10 +432,7 @@ mod tests {
 
     #[test]
     fn advisory_locks() {
-        check(
-            "select pg_advisory_lock(1)",
-            &["AdvisoryLock { session: true }"],
-        );
+        check("select pg_advisory_lock(1)", &["AdvisoryLock { session: true }"]);
         check(
             "select 1 where pg_catalog.\"pg_try_advisory_lock_shared\" (1, 2)",
             &["AdvisoryLock { session: true }"],
@@ -503,14 +441,8 @@ mod tests {
             "select pg_try_advisory_xact_lock(1)",
             &["AdvisoryLock { session: false }"],
         );
-        check(
-            "select PG_ADVISORY_UNLOCK(1)",
-            &["AdvisoryUnlock { all: false }"],
-        );
-        check(
-            "select pg_advisory_unlock_all()",
-            &["AdvisoryUnlock { all: true }"],
-        );
+        check("select PG_ADVISORY_UNLOCK(1)", &["AdvisoryUnlock { all: false }"]);
+        check("select pg_advisory_unlock_all()", &["AdvisoryUnlock { all: true }"]);
         check(
             "do 'begin perform pg_advisory_lock(1); end'",
             &["AdvisoryLock { session: true }"],
@@ -525,14 +457,8 @@ mod tests {
             ("BEGIN WORK", true),
             ("begin transaction;", true),
             ("start transaction", true),
-            (
-                "begin isolation level serializable, read only not deferrable",
-                true,
-            ),
-            (
-                "start transaction isolation level repeatable read read write",
-                true,
-            ),
+            ("begin isolation level serializable, read only not deferrable", true),
+            ("start transaction isolation level repeatable read read write", true),
             ("start", false),
             ("start work", false),
             ("begin foo", false),

@@ -61,8 +61,7 @@ impl<'a> Search<'a, '_> {
         while at < self.tokens.len() && self.found.len() < MAX_TABLES {
             match self.text(at) {
                 b"(" => {
-                    let call =
-                        at > 0 && self.any(at - 1, &["extract", "substring", "trim", "overlay"]);
+                    let call = at > 0 && self.any(at - 1, &["extract", "substring", "trim", "overlay"]);
                     self.calls.push(call);
                 }
                 b")" => {
@@ -155,9 +154,7 @@ impl<'a> Search<'a, '_> {
 
     fn any(&self, at: usize, words: &[&str]) -> bool {
         let text = self.text(at);
-        words
-            .iter()
-            .any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
+        words.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
     }
 }
 
@@ -181,33 +178,21 @@ mod tests {
 
     #[test]
     fn finds_tables() {
-        check(
-            "select * from A, s.\"B\" b, only c where x",
-            &["a", "s.B", "c"],
-        );
+        check("select * from A, s.\"B\" b, only c where x", &["a", "s.B", "c"]);
         check(
             "select 1 from a join b on a.x = b.x left join lateral f(1) on true",
             &["a", "b"],
         );
         check("insert into t (a, b) select 1, 2 from u", &["t", "u"]);
-        check(
-            "update only t set a = 1 from u where t.x = u.x",
-            &["t", "u"],
-        );
+        check("update only t set a = 1 from u where t.x = u.x", &["t", "u"]);
         check("delete from t using u where true", &["t", "u"]);
         check(
             "with x as (select * from t), y as not materialized (select 1) select * from x, y",
             &["t"],
         );
-        check(
-            "select extract(year from ts), a is distinct from b from t",
-            &["t"],
-        );
+        check("select extract(year from ts), a is distinct from b from t", &["t"]);
         check("select 1 from t for update", &["t"]);
-        check(
-            "insert into t values (1) on conflict do update set a = 1",
-            &["t"],
-        );
+        check("insert into t values (1) on conflict do update set a = 1", &["t"]);
         check("copy s.t (a) from stdin", &["s.t"]);
         check("create table if not exists t (a int)", &["t"]);
         check("select * from generate_series(1, 2) g", &[]);

@@ -2,8 +2,7 @@
 //! Each target runs as a property test on stable Rust, and under `cargo bolero test -p tidegate-sql NAME`.
 
 use tidegate_sql::{
-    Dialect, Lexer, class, fingerprint, may_change_session, normalise, statements, statements_in,
-    tables,
+    Dialect, Lexer, class, fingerprint, may_change_session, normalise, statements, statements_in, tables,
 };
 
 /// Pieces that mean something; noise alone rarely gets past the first token.

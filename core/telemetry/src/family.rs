@@ -66,13 +66,7 @@ pub(crate) struct Inner<C: Core> {
 }
 
 impl<C: Core> Inner<C> {
-    pub(crate) fn new(
-        name: String,
-        help: &str,
-        labels: &[&str],
-        bounds: &[u64],
-        max_series: usize,
-    ) -> Self {
+    pub(crate) fn new(name: String, help: &str, labels: &[&str], bounds: &[u64], max_series: usize) -> Self {
         Self {
             name,
             help: help.to_owned(),

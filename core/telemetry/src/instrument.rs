@@ -182,8 +182,7 @@ impl Histogram {
         if let Some(cell) = core.buckets.get(bucket) {
             cell.store(cell.load(Relaxed).wrapping_add(1), Relaxed);
         }
-        core.sum
-            .store(core.sum.load(Relaxed).saturating_add(nanos), Relaxed);
+        core.sum.store(core.sum.load(Relaxed).saturating_add(nanos), Relaxed);
     }
 }
 

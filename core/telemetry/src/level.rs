@@ -38,9 +38,7 @@ impl FromStr for LogLevel {
             let wrong = || LogLevelError(part.to_owned());
             // `Targets` would take a misspelt level for the name of a part, and log nothing at all.
             targets = match part.split_once('=') {
-                Some((name, level)) if is_target(name) => {
-                    targets.with_target(name, level_of(level).ok_or_else(wrong)?)
-                }
+                Some((name, level)) if is_target(name) => targets.with_target(name, level_of(level).ok_or_else(wrong)?),
                 Some(_) => return Err(wrong()),
                 None => targets.with_default(level_of(part).ok_or_else(wrong)?),
             };
@@ -88,9 +86,7 @@ impl JsonSchema for LogLevel {
 
 /// A text that is no log level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no log level: write off, error, warn, info, debug, trace, or part=level, separated by commas"
-)]
+#[error("`{0}` is no log level: write off, error, warn, info, debug, trace, or part=level, separated by commas")]
 pub struct LogLevelError(pub String);
 
 fn level_of(word: &str) -> Option<LevelFilter> {
@@ -121,11 +117,7 @@ mod tests {
 
     #[test]
     fn reads_levels_and_refuses_misspelt_ones() {
-        for text in [
-            "info",
-            "warn,tidegate_postgres=debug",
-            "off, tidegate_net::tls=TRACE",
-        ] {
+        for text in ["info", "warn,tidegate_postgres=debug", "off, tidegate_net::tls=TRACE"] {
             assert_eq!(text.parse::<LogLevel>().unwrap().to_string(), text);
         }
         for wrong in ["", "inof", "info,", "a=loud", "=info", "info,[x]=debug"] {

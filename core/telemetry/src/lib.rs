@@ -18,9 +18,7 @@ mod registry;
 
 pub use exposition::{CONTENT_TYPE, Collect, Exposition, SampleKind};
 pub use family::{Family, MAX_SERIES, OVERFLOW};
-pub use instrument::{
-    Counter, DEFAULT_BOUNDS, Gauge, Histogram, Instrument, SharedCounter, SharedGauge,
-};
+pub use instrument::{Counter, DEFAULT_BOUNDS, Gauge, Histogram, Instrument, SharedCounter, SharedGauge};
 pub use level::{LogLevel, LogLevelError};
 pub use log::{LogConfig, LogError, LogFormat, LogHandle, LogOutput, init, subscriber};
 pub use process::ProcessMetrics;

@@ -103,9 +103,7 @@ impl LogHandle {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The log file cannot be opened.
-    #[error(
-        "cannot open the log file {path}: {source}; correct log.output or the file's permissions"
-    )]
+    #[error("cannot open the log file {path}: {source}; correct log.output or the file's permissions")]
     File {
         /// Its path.
         path: String,
@@ -124,8 +122,7 @@ pub enum LogError {
 pub fn init(config: &LogConfig) -> Result<LogHandle, LogError> {
     let (writer, colour) = writer(&config.output)?;
     let (subscriber, handle) = subscriber(config, writer, colour, SystemTime::now);
-    tracing::dispatcher::set_global_default(Dispatch::new(subscriber))
-        .map_err(|_| LogError::AlreadySet)?;
+    tracing::dispatcher::set_global_default(Dispatch::new(subscriber)).map_err(|_| LogError::AlreadySet)?;
     Ok(handle)
 }
 
@@ -137,9 +134,7 @@ pub fn subscriber(
     now: fn() -> SystemTime,
 ) -> (impl Subscriber + Send + Sync + 'static, LogHandle) {
     let (filter, handle) = reload::Layer::new(config.level.targets());
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
-        .with_ansi(colour);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour);
     let lines = match config.format {
         LogFormat::Text => layer.with_timer(Stamp(now)).boxed(),
         LogFormat::Json => layer.event_format(JsonLines { now }).boxed(),

@@ -42,12 +42,7 @@ impl Collect for ProcessMetrics {
             gauge(out, "process_open_fds", "Open file descriptors.", open);
         }
         if let Some(most) = max_files() {
-            gauge(
-                out,
-                "process_max_fds",
-                "Most file descriptors that may be open.",
-                most,
-            );
+            gauge(out, "process_max_fds", "Most file descriptors that may be open.", most);
         }
     }
 }
@@ -110,9 +105,7 @@ fn boot_time() -> Option<u64> {
 
 fn max_files() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

@@ -56,13 +56,7 @@ impl Registry {
     }
 
     /// A family of histograms with these upper bounds, in rising order.
-    pub fn histogram_with(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        bounds: &[Duration],
-    ) -> Family<Histogram> {
+    pub fn histogram_with(&self, name: &str, help: &str, labels: &[&str], bounds: &[Duration]) -> Family<Histogram> {
         let nanos = |bound: &Duration| u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         let bounds: Vec<u64> = bounds.iter().map(nanos).collect();
         assert!(
@@ -93,21 +87,12 @@ impl Registry {
         out.into_text()
     }
 
-    fn family<I: Instrument>(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        bounds: &[u64],
-    ) -> Family<I> {
+    fn family<I: Instrument>(&self, name: &str, help: &str, labels: &[&str], bounds: &[u64]) -> Family<I> {
         let suffix = I::Core::SUFFIX;
         let name = format!("{}{suffix}", name.strip_suffix(suffix).unwrap_or(name));
         assert!(is_name(&name), "`{name}` is no metric name");
         for label in labels {
-            assert!(
-                is_name(label) && *label != "le",
-                "`{label}` is no label of {name}"
-            );
+            assert!(is_name(label) && *label != "le", "`{label}` is no label of {name}");
         }
         let mut families = lock(&self.families);
         if let Some(known) = families.get(&name) {

@@ -36,12 +36,7 @@ fn check(format: LogFormat, level: &str, say: impl FnOnce(&LogHandle), expected:
         ..LogConfig::default()
     };
     let writer = lines.clone();
-    let (subscriber, handle) = subscriber(
-        &config,
-        BoxMakeWriter::new(move || writer.clone()),
-        false,
-        noon,
-    );
+    let (subscriber, handle) = subscriber(&config, BoxMakeWriter::new(move || writer.clone()), false, noon);
     tracing::subscriber::with_default(subscriber, || say(&handle));
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text, expected);
@@ -102,11 +97,7 @@ fn the_configuration_reads_and_writes() {
         serde_json::to_string(&default).unwrap(),
         r#"{"level":"info","format":"text","output":"stderr"}"#
     );
-    for wrong in [
-        r#"{"level":"inof"}"#,
-        r#"{"format":"xml"}"#,
-        r#"{"outptu":"stderr"}"#,
-    ] {
+    for wrong in [r#"{"level":"inof"}"#, r#"{"format":"xml"}"#, r#"{"outptu":"stderr"}"#] {
         assert!(serde_json::from_str::<LogConfig>(wrong).is_err(), "{wrong}");
     }
 }
@@ -123,18 +114,12 @@ fn a_file_is_appended_to_and_a_wrong_one_is_named() {
     tidegate_telemetry::init(&config).unwrap();
     tracing::info!(target: "tidegate", "after");
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        text.starts_with("before\n") && text.contains("after"),
-        "{text}"
-    );
+    assert!(text.starts_with("before\n") && text.contains("after"), "{text}");
 
     let nowhere = LogConfig {
         output: LogOutput::File(folder.path().join("no/such")),
         ..config
     };
     let told = tidegate_telemetry::init(&nowhere).unwrap_err().to_string();
-    assert!(
-        told.contains("no/such") && told.contains("log.output"),
-        "{told}"
-    );
+    assert!(told.contains("no/such") && told.contains("log.output"), "{told}");
 }

@@ -21,14 +21,8 @@ fn exposition_is_prometheus_text_in_a_stable_order() {
         &["cluster"],
         &[Duration::from_micros(250), Duration::from_secs(1)],
     );
-    let clients = registry.counter(
-        "tidegate_client_connections",
-        "Clients\nthat came.",
-        &["listener"],
-    );
-    let open = registry
-        .gauge("tidegate_open", "Open now.", &[])
-        .handle(&[]);
+    let clients = registry.counter("tidegate_client_connections", "Clients\nthat came.", &["listener"]);
+    let open = registry.gauge("tidegate_open", "Open now.", &[]).handle(&[]);
     let wait = waits.handle(&["app"]);
     wait.record(Duration::from_micros(250));
     wait.record(Duration::from_micros(251));
@@ -72,15 +66,9 @@ fn handles_of_one_series_are_summed_and_dropped_ones_are_kept() {
     family.shared(&[]).add(4);
     let again = registry.counter("c_total", "C.", &[]).handle(&[]);
     again.add(8);
-    check(
-        &registry,
-        "# HELP c_total C.\n# TYPE c_total counter\nc_total 15\n",
-    );
+    check(&registry, "# HELP c_total C.\n# TYPE c_total counter\nc_total 15\n");
     drop((two, again));
-    check(
-        &registry,
-        "# HELP c_total C.\n# TYPE c_total counter\nc_total 15\n",
-    );
+    check(&registry, "# HELP c_total C.\n# TYPE c_total counter\nc_total 15\n");
 
     let registry = Registry::new();
     let times = registry.histogram_with("h", "H.", &[], &[]);
@@ -106,9 +94,7 @@ fn gauges_of_dropped_handles_vanish() {
 fn series_are_bounded() {
     let registry = Registry::with_max_series(2);
     let family = registry.counter("c", "C.", &["user", "database"]);
-    let handles: Vec<_> = (0..100)
-        .map(|n| family.handle(&[&format!("u{n}"), "d"]))
-        .collect();
+    let handles: Vec<_> = (0..100).map(|n| family.handle(&[&format!("u{n}"), "d"])).collect();
     handles.iter().for_each(tidegate_telemetry::Counter::inc);
     let text = "# HELP c_total C.\n# TYPE c_total counter\n\
         c_total{user=\"other\",database=\"other\"} 98\n\
@@ -123,10 +109,7 @@ fn series_are_bounded() {
     }
     let last = family.handle(&["last"]);
     last.set(7);
-    check(
-        &registry,
-        "# HELP g G.\n# TYPE g gauge\ng{user=\"last\"} 7\n",
-    );
+    check(&registry, "# HELP g G.\n# TYPE g gauge\ng{user=\"last\"} 7\n");
 
     let long = family.handle(&[&"ä".repeat(10_000)]);
     long.set(1);
@@ -190,9 +173,7 @@ fn the_process_describes_itself() {
     registry.collect(ProcessMetrics);
     let text = registry.render();
     let number = |name: &str| -> f64 {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("{name} is missing in {text}"))
             .parse()
             .unwrap()

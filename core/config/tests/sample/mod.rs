@@ -247,11 +247,7 @@ pub const OVERRIDES: Overrides<'_> = Overrides {
 };
 
 /// Reads, resolves and checks a text.
-pub fn prepared(
-    name: &str,
-    text: &str,
-    variables: &[(&str, &str)],
-) -> Result<Document, Vec<Mistake>> {
+pub fn prepared(name: &str, text: &str, variables: &[(&str, &str)]) -> Result<Document, Vec<Mistake>> {
     prepare(
         Document::parse(name, text)?,
         &schema(),

@@ -2,10 +2,7 @@
 //! Each target runs as a property test on stable Rust, and under `cargo bolero test -p tidegate-postgres-wire NAME`.
 //! Seeds stand in `__fuzz__/NAME/corpus`.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its functions too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its functions too")]
 
 use tidegate_base::Secret;
 use tidegate_postgres_wire::backend::{
@@ -13,12 +10,11 @@ use tidegate_postgres_wire::backend::{
 };
 use tidegate_postgres_wire::frontend::{self, Bind, Execute, Parse, SaslInitial, Target};
 use tidegate_postgres_wire::login::{
-    ChannelBinding, Credential, Disguise, Downstream, Method, Next, Step, Stored, Terms, Upstream,
-    UpstreamTerms, Verifier,
+    ChannelBinding, Credential, Disguise, Downstream, Method, Next, Step, Stored, Terms, Upstream, UpstreamTerms,
+    Verifier,
 };
 use tidegate_postgres_wire::{
-    Cursor, First, Frame, Head, KindSet, MAX_STARTUP_LEN, Options, Stop, Version, rename,
-    startup_packet,
+    Cursor, First, Frame, Head, KindSet, MAX_STARTUP_LEN, Options, Stop, Version, rename, startup_packet,
 };
 
 #[test]
@@ -31,9 +27,7 @@ fn first_packet() {
         if let First::Startup(startup) = first {
             let mut again = Vec::new();
             let parameters = &startup.parameters;
-            let pairs = parameters
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()));
+            let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             startup_packet(&mut again, startup.version, pairs);
             assert_eq!(again, bytes[..used]);
             startup.options();
@@ -168,10 +162,7 @@ fn read_renamed(bytes: &[u8]) {
     ] {
         let mut out = Vec::new();
         if let Ok(Some(used)) = change(&mut out, bytes, b"tg_1") {
-            let (old, new) = (
-                Head::read(bytes).unwrap().unwrap(),
-                Head::read(&out).unwrap().unwrap(),
-            );
+            let (old, new) = (Head::read(bytes).unwrap().unwrap(), Head::read(&out).unwrap().unwrap());
             assert!(used <= bytes.len() && used <= old.total());
             assert_eq!(new.kind, old.kind);
             assert_eq!(new.total() - out.len(), old.total() - used);
@@ -202,11 +193,7 @@ fn downstream_login() {
         .with_type::<(bool, bool, Vec<Vec<u8>>)>()
         .for_each(|(scram, wrapped, answers)| {
             let terms = Terms {
-                method: if *scram {
-                    Method::Scram
-                } else {
-                    Method::Cleartext
-                },
+                method: if *scram { Method::Scram } else { Method::Cleartext },
                 user: "ann".to_owned(),
                 stored: Some(stored.clone()),
                 binding: None,

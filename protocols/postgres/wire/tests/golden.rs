@@ -2,21 +2,16 @@
 //! reads must be what was meant, and what it says must be what they said, byte for byte.
 
 #![allow(clippy::doc_markdown, reason = "PostgreSQL reads as a word here")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its functions too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its functions too")]
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidegate_base::Secret;
-use tidegate_postgres_wire::backend::{
-    self, Authentication, ErrorFields, Notification, Severity, Status,
-};
+use tidegate_postgres_wire::backend::{self, Authentication, ErrorFields, Notification, Severity, Status};
 use tidegate_postgres_wire::frontend::{self, Target};
 use tidegate_postgres_wire::login::{
-    ChannelBinding, Credential, Disguise, Downstream, Method, Next, Ready, ServerLoginError, Step,
-    Stored, Terms, Upstream, UpstreamTerms,
+    ChannelBinding, Credential, Disguise, Downstream, Method, Next, Ready, ServerLoginError, Step, Stored, Terms,
+    Upstream, UpstreamTerms,
 };
 use tidegate_postgres_wire::{Cursor, First, Frame, KindSet, Stop, Version, startup_packet};
 
@@ -44,11 +39,7 @@ fn frames(mut bytes: &[u8]) -> Vec<Frame<'_>> {
 }
 
 /// Logs in to the recorded server as the recorded client did, and compares what is said.
-fn upstream(
-    user: &str,
-    credential: Credential,
-    (client, server): (&[u8], &[u8]),
-) -> Result<Ready, ServerLoginError> {
+fn upstream(user: &str, credential: Credential, (client, server): (&[u8], &[u8])) -> Result<Ready, ServerLoginError> {
     let mut login = Upstream::new(UpstreamTerms {
         user: user.to_owned(),
         credential,
@@ -80,13 +71,7 @@ fn upstream(
 }
 
 /// Lets the recorded client log in, with the recorded server's random bytes, and compares what is said.
-fn downstream(
-    method: Method,
-    user: &str,
-    stored: Stored,
-    random: &[u8],
-    (client, server): (&[u8], &[u8]),
-) -> Next {
+fn downstream(method: Method, user: &str, stored: Stored, random: &[u8], (client, server): (&[u8], &[u8])) -> Next {
     let (first, total) = First::read(client).unwrap();
     let First::Startup(startup) = first else {
         panic!("{first:?}");
@@ -126,10 +111,7 @@ fn server_nonce(server: &[u8]) -> Vec<u8> {
             _ => None,
         })
         .unwrap();
-    let nonce = std::str::from_utf8(first).unwrap()[2..]
-        .split(',')
-        .next()
-        .unwrap();
+    let nonce = std::str::from_utf8(first).unwrap()[2..].split(',').next().unwrap();
     STANDARD.decode(&nonce[24..]).unwrap()
 }
 
@@ -178,10 +160,7 @@ fn scram_with_a_wrong_password() {
     let Next::Failed(wrong) = next else {
         panic!("{next:?}");
     };
-    assert_eq!(
-        wrong.to_string(),
-        "password authentication failed for user \"scram\""
-    );
+    assert_eq!(wrong.to_string(), "password authentication failed for user \"scram\"");
 }
 
 #[test]

@@ -1,13 +1,9 @@
 //! First packets, whole, cut and broken.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its functions too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its functions too")]
 
 use tidegate_postgres_wire::{
-    First, MAX_STARTUP_LEN, StartupError, Version, cancel_request, gss_request, ssl_request,
-    startup_packet,
+    First, MAX_STARTUP_LEN, StartupError, Version, cancel_request, gss_request, ssl_request, startup_packet,
 };
 
 fn packet(version: Version, parameters: &[(&str, &str)]) -> Vec<u8> {
@@ -66,37 +62,22 @@ fn startups() {
     ];
     let bytes = packet(Version::V3_2, &parameters);
     for cut in 0..bytes.len() {
-        assert_eq!(
-            First::read(&bytes[..cut]),
-            Ok((First::Incomplete, 0)),
-            "{cut}"
-        );
+        assert_eq!(First::read(&bytes[..cut]), Ok((First::Incomplete, 0)), "{cut}");
     }
     let (First::Startup(startup), total) = First::read(&bytes).unwrap() else {
         panic!("no start-up packet");
     };
     assert_eq!(total, bytes.len());
     assert_eq!((startup.user(), startup.database()), ("ann", "ann"));
-    assert_eq!(
-        startup.options().settings,
-        [("geqo".to_owned(), "off".to_owned())]
-    );
-    assert_eq!(
-        startup.settings().collect::<Vec<_>>(),
-        [("application_name", "x")]
-    );
+    assert_eq!(startup.options().settings, [("geqo".to_owned(), "off".to_owned())]);
+    assert_eq!(startup.settings().collect::<Vec<_>>(), [("application_name", "x")]);
     assert_eq!(startup.protocol_options().collect::<Vec<_>>(), ["_pq_.y"]);
     assert!(!startup.is_replication());
 }
 
 #[test]
 fn replication_and_versions() {
-    for (value, expected) in [
-        ("database", true),
-        ("1", true),
-        ("TRUE", true),
-        ("0", false),
-    ] {
+    for (value, expected) in [("database", true), ("1", true), ("TRUE", true), ("0", false)] {
         let bytes = packet(Version::V3_0, &[("user", "a"), ("replication", value)]);
         let (First::Startup(startup), _) = First::read(&bytes).unwrap() else {
             panic!("no start-up packet");
@@ -104,10 +85,7 @@ fn replication_and_versions() {
         assert_eq!(startup.is_replication(), expected, "{value}");
         assert_eq!(startup.negotiate(), (Version::V3_0, false));
     }
-    let newer = Version {
-        major: 3,
-        minor: 9999,
-    };
+    let newer = Version { major: 3, minor: 9999 };
     let bytes = packet(newer, &[("user", "a"), ("database", "")]);
     let (First::Startup(startup), _) = First::read(&bytes).unwrap() else {
         panic!("no start-up packet");
@@ -119,10 +97,7 @@ fn replication_and_versions() {
 #[test]
 fn broken_packets() {
     assert_eq!(wrong(b"\0\0\0\x07"), StartupError::Length(7));
-    assert_eq!(
-        wrong(b"GET "),
-        StartupError::Length(u32::from_be_bytes(*b"GET "))
-    );
+    assert_eq!(wrong(b"GET "), StartupError::Length(u32::from_be_bytes(*b"GET ")));
     let long = u32::try_from(MAX_STARTUP_LEN).unwrap() + 1;
     assert_eq!(wrong(&long.to_be_bytes()), StartupError::Length(long));
     let old = Version { major: 2, minor: 0 };
@@ -131,32 +106,17 @@ fn broken_packets() {
         wrong(&packet(Version::V3_0, &[("database", "x")])),
         StartupError::NoUser
     );
-    assert_eq!(
-        wrong(&packet(Version::V3_0, &[("user", "")])),
-        StartupError::NoUser
-    );
+    assert_eq!(wrong(&packet(Version::V3_0, &[("user", "")])), StartupError::NoUser);
     let twice = packet(Version::V3_0, &[("user", "a"), ("user", "b")]);
     assert_eq!(wrong(&twice), StartupError::Duplicate("user".to_owned()));
-    assert_eq!(
-        wrong(b"\0\0\0\x0e\0\x03\0\0user\0a"),
-        StartupError::Unterminated
-    );
-    assert_eq!(
-        wrong(b"\0\0\0\x0f\0\x03\0\0user\0a\0"),
-        StartupError::Unterminated
-    );
-    assert_eq!(
-        wrong(b"\0\0\0\x10\0\x03\0\0user\0\xff\0\0"),
-        StartupError::NotUtf8
-    );
+    assert_eq!(wrong(b"\0\0\0\x0e\0\x03\0\0user\0a"), StartupError::Unterminated);
+    assert_eq!(wrong(b"\0\0\0\x0f\0\x03\0\0user\0a\0"), StartupError::Unterminated);
+    assert_eq!(wrong(b"\0\0\0\x10\0\x03\0\0user\0\xff\0\0"), StartupError::NotUtf8);
     assert!(matches!(
         wrong(b"\0\0\0\x11\0\x03\0\0user\0a\0\0x"),
         StartupError::Body(_)
     ));
-    assert!(matches!(
-        wrong(b"\0\0\0\x09\x04\xd2\x16\x2fx"),
-        StartupError::Body(_)
-    ));
+    assert!(matches!(wrong(b"\0\0\0\x09\x04\xd2\x16\x2fx"), StartupError::Body(_)));
     assert_eq!(wrong(&packet(old, &[])).sqlstate(), "0A000");
     assert_eq!(StartupError::NoUser.sqlstate(), "28000");
 }
