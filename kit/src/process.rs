@@ -104,8 +104,8 @@ pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
     pub(crate) fn new(pid: u32, folder: &Path) -> Self {
-        // The pipe on its standard input closes with this process.
-        let script = r#"read -r _; kill -QUIT "$1" 2>/dev/null; sleep 0.3; kill -KILL "$1" 2>/dev/null; rm -rf "$2""#;
+        // The pipe on its standard input closes with this process; a Ctrl-C goes to both at once.
+        let script = r#"trap '' INT TERM HUP; read -r _; kill -QUIT "$1" 2>/dev/null; sleep 0.3; kill -KILL "$1" 2>/dev/null; rm -rf "$2""#;
         let child = Command::new("/bin/sh")
             .args(["-c", script, "watchdog", &pid.to_string()])
             .arg(folder)

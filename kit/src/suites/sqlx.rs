@@ -65,7 +65,7 @@ async fn transactions(options: &PgConnectOptions) -> Result<(), Error> {
     let twice = sqlx::query("INSERT INTO sqlx_tx VALUES (1)").execute(&mut *inner).await;
     let code = twice
         .err()
-        .and_then(|e| e.as_database_error()?.code().map(|c| c.into_owned()));
+        .and_then(|e| e.as_database_error()?.code().map(std::borrow::Cow::into_owned));
     assert_eq!(code.as_deref(), Some("23505"));
     inner.rollback().await?;
     outer.commit().await?;

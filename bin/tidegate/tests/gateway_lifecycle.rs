@@ -1,0 +1,263 @@
+//! On a bad day: servers down, pools full, broken configuration, drain, hostile input.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use tidegate_kit::{
+    Client, Gateway, Mode, Postgres, RawClient, Settings, Stop, Target, block_on, eventually, message, wait_until,
+};
+
+const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// `GET` without a library: the status code.
+fn status(address: SocketAddr, path: &str) -> u16 {
+    use std::io::{Read as _, Write as _};
+    let mut socket = TcpStream::connect(address).expect("the admin API listens");
+    write!(
+        socket,
+        "GET {path} HTTP/1.1\r\nHost: tidegate\r\nConnection: close\r\n\r\n"
+    )
+    .expect("write");
+    let mut text = String::new();
+    socket.read_to_string(&mut text).expect("an answer");
+    let code = text.split(' ').nth(1).and_then(|code| code.parse().ok());
+    code.unwrap_or_else(|| panic!("no status line: {text}"))
+}
+
+#[track_caller]
+fn serves(target: &Target) {
+    let mut client = RawClient::connect(target);
+    assert_eq!(client.query("SELECT 41 + 1").value(), "42");
+    client.terminate();
+}
+
+fn start(postgres: &Postgres, mode: Mode) -> (Settings, Gateway) {
+    let settings = Settings::new(postgres, mode);
+    let gateway = settings.start(TIDEGATE);
+    (settings, gateway)
+}
+
+/// CON-3.
+#[test]
+fn a_server_that_is_down_at_start_is_waited_for() {
+    let mut postgres = Postgres::start();
+    postgres.stop(Stop::Fast);
+    let (settings, _gateway) = start(&postgres, Mode::Transaction);
+    assert_eq!(status(settings.admin_address(), "/livez"), 200);
+    assert_eq!(status(settings.admin_address(), "/readyz"), 503);
+    let refused = match RawClient::try_connect(&settings.target()) {
+        Err(error) => error.sqlstate(),
+        Ok(mut client) => client.query("SELECT 1").sqlstate(),
+    };
+    assert_eq!(refused, "57P03");
+    postgres.run();
+    let served = wait_until(Duration::from_secs(2), || {
+        let client = block_on(Client::try_connect(&settings.target()));
+        client.is_ok() && status(settings.admin_address(), "/readyz") == 200
+    });
+    assert!(served, "not within 2 s of the server's start");
+    serves(&settings.target());
+}
+
+/// CON-2.
+#[test]
+fn a_full_pool_says_53300_after_the_wait_limit() {
+    let postgres = Postgres::start();
+    let settings = Settings::new(&postgres, Mode::Transaction)
+        .size(1)
+        .pool("queue_timeout: 1s");
+    let _gateway = settings.start(TIDEGATE);
+    let mut holder = RawClient::connect(&settings.target());
+    assert_eq!(holder.query("BEGIN; SELECT 1").status(), Some('T'));
+    let mut waiter = RawClient::connect(&settings.target());
+    let begin = Instant::now();
+    assert_eq!(waiter.query("SELECT 1").sqlstate(), "53300");
+    let delay = begin.elapsed();
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(3)).contains(&delay),
+        "{delay:?}"
+    );
+    assert_eq!(holder.query("COMMIT").status(), Some('I'));
+    serves(&settings.target());
+}
+
+/// PG-8: the oldest waiter is served first.
+#[test]
+fn waiters_are_served_in_order() {
+    let postgres = Postgres::start();
+    let settings = Settings::new(&postgres, Mode::Transaction).size(1);
+    let _gateway = settings.start(TIDEGATE);
+    let mut holder = RawClient::connect(&settings.target());
+    assert_eq!(holder.query("BEGIN; SELECT 1").status(), Some('T'));
+    let mut waiters: Vec<RawClient> = (0..10)
+        .map(|_| {
+            let mut client = RawClient::connect(&settings.target());
+            client.send(&message::query("SELECT clock_timestamp()::text FROM pg_sleep(0.02)"));
+            std::thread::sleep(Duration::from_millis(30));
+            client
+        })
+        .collect();
+    assert_eq!(postgres.backends("app").len(), 1, "all wait for one server");
+    holder.query("COMMIT");
+    let moments: Vec<String> = waiters.iter_mut().map(|client| client.reply().value()).collect();
+    assert!(moments.is_sorted(), "{moments:?}");
+}
+
+#[test]
+fn a_broken_configuration_on_reload_changes_nothing() {
+    let postgres = Postgres::start();
+    let (settings, gateway) = start(&postgres, Mode::Transaction);
+    let mut before = RawClient::connect(&settings.target());
+    gateway.reload(
+        &settings
+            .yaml()
+            .replace("queue_timeout", "x")
+            .replace("size: 20", "sise: 20"),
+    );
+    gateway.wait_for_log("sise");
+    serves(&settings.target());
+    assert_eq!(before.query("SELECT 1").value(), "1");
+    gateway.reload(&settings.yaml().replace("size: 20", "size: 5"));
+    eventually("the new configuration serves", || {
+        block_on(Client::try_connect(&settings.target())).is_ok()
+    });
+    assert_eq!(
+        before.query("SELECT 2").value(),
+        "2",
+        "a live client keeps its connection"
+    );
+}
+
+/// CON-18.
+#[test]
+fn sigterm_drains() {
+    let postgres = Postgres::start();
+    let (settings, mut gateway) = start(&postgres, Mode::Transaction);
+    let mut busy = RawClient::connect(&settings.target());
+    assert_eq!(busy.query("BEGIN; SELECT 1").status(), Some('T'));
+    gateway.begin_drain();
+    eventually("readiness is false", || {
+        status(settings.admin_address(), "/readyz") == 503
+    });
+    let refused = RawClient::try_connect(&settings.target()).expect_err("a client during the drain");
+    assert_eq!(refused.sqlstate(), "57P01");
+    assert_eq!(busy.query("SELECT 7").value(), "7");
+    assert_eq!(busy.query("COMMIT").tags().chars().next(), Some('C'));
+    let status = gateway.wait(Duration::from_secs(20));
+    assert_eq!(status.code(), Some(0));
+}
+
+/// CON-4: idle servers are kept, and CON-13: dead ones are not lent out.
+#[test]
+fn servers_are_kept_while_well_and_replaced_when_dead() {
+    let mut postgres = Postgres::start();
+    let settings = Settings::new(&postgres, Mode::Transaction).size(1);
+    let _gateway = settings.start(TIDEGATE);
+    let mut client = RawClient::connect(&settings.target());
+    let pid = client.query("SELECT pg_backend_pid()").value();
+    for _ in 0..20 {
+        assert_eq!(client.query("SELECT pg_backend_pid()").value(), pid);
+    }
+    postgres.terminate_backend(pid.parse().expect("a process id"));
+    eventually("the server is gone", || postgres.backends("app").is_empty());
+    assert_ne!(
+        client.query("SELECT pg_backend_pid()").value(),
+        pid,
+        "the client noticed nothing"
+    );
+    postgres.restart();
+    eventually("the same client is served again", || {
+        client.query("SELECT 1").sqlstate().is_empty()
+    });
+}
+
+/// CON-14: each probe ends alone, by a limit, in bounded memory.
+#[test]
+fn hostile_input_is_bounded() {
+    let postgres = Postgres::start();
+    let settings = Settings::new(&postgres, Mode::Transaction).listener("pre_auth_timeout: 2s");
+    let gateway = settings.start(TIDEGATE);
+    serves(&settings.target());
+    let (memory, descriptors) = (gateway.rss_kib(), gateway.fds());
+    for _ in 0..10_000 {
+        drop(TcpStream::connect(settings.address()).expect("connect"));
+    }
+    let mut noise: u64 = 0x9E37_79B9_7F4A_7C15;
+    for length in 1..200 {
+        let garbage: Vec<u8> = (0..length)
+            .map(|_| {
+                noise ^= noise << 13;
+                noise ^= noise >> 7;
+                noise ^= noise << 17;
+                noise.to_le_bytes()[0]
+            })
+            .collect();
+        // It may have been closed while it is being sent.
+        let _closed = RawClient::open(settings.address()).try_send(&garbage);
+    }
+    let mut huge = RawClient::open(settings.address());
+    huge.send(&[0x7f, 0xff, 0xff, 0xff, 0, 3, 0, 0]);
+    drains_to_close(&mut huge, Duration::from_secs(4));
+    let mut after_login = RawClient::connect(&settings.target());
+    after_login.send(&[b'Q', 0x7f, 0xff, 0xff, 0xff]);
+    let mut hello = RawClient::open(settings.address());
+    hello.send(&message::ssl_request());
+    hello.reset();
+    drip(&settings);
+    drop(after_login);
+    eventually("descriptors are at the baseline", || gateway.fds() <= descriptors + 2);
+    let grown = gateway.rss_kib().saturating_sub(memory);
+    assert!(grown < 32 * 1024, "{grown} KiB more than before");
+    serves(&settings.target());
+}
+
+/// A start-up message at one byte in a second ends by `pre_auth_timeout`.
+fn drip(settings: &Settings) {
+    let mut client = RawClient::open(settings.address());
+    let begin = Instant::now();
+    for byte in message::startup(message::PROTOCOL_3_0, &[("user", "app")]) {
+        let sent = client.try_send(&[byte]);
+        if sent.is_err() || drained(&mut client, Duration::from_secs(1)) {
+            assert!(begin.elapsed() < Duration::from_secs(5));
+            return;
+        }
+    }
+    panic!("still open after {:?}", begin.elapsed());
+}
+
+#[track_caller]
+fn drains_to_close(client: &mut RawClient, limit: Duration) {
+    assert!(drained(client, limit), "not closed within {limit:?}");
+}
+
+/// Reads what comes, an error message perhaps, until the end.
+fn drained(client: &mut RawClient, limit: Duration) -> bool {
+    let begin = Instant::now();
+    client.patience(limit);
+    while begin.elapsed() < limit {
+        match client.try_frame() {
+            Ok(_) => {}
+            Err(e) => {
+                use std::io::ErrorKind::{TimedOut, WouldBlock};
+                return !matches!(e.kind(), WouldBlock | TimedOut);
+            }
+        }
+    }
+    false
+}
+
+/// CON-15 in small: nothing is left behind by clients that come and go.
+#[test]
+fn clients_come_and_go_without_a_trace() {
+    let postgres = Postgres::start();
+    let (settings, gateway) = start(&postgres, Mode::Transaction);
+    for _ in 0..50 {
+        serves(&settings.target());
+    }
+    let (threads, descriptors) = (gateway.threads(), gateway.fds());
+    for _ in 0..500 {
+        serves(&settings.target());
+    }
+    eventually("descriptors are at the baseline", || gateway.fds() <= descriptors);
+    assert_eq!(gateway.threads(), threads);
+}
