@@ -1,30 +1,30 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use tidegate_telemetry::Registry;
 
 use crate::exit::Exit;
 use crate::load::{Loaded, schema};
-use crate::registry::Kept;
+use crate::registry::{Kept, Purpose};
 use crate::write;
 
 /// Tells every mistake, or that there is none.
-pub(crate) fn check(path: PathBuf) -> Exit {
-    match open(&path) {
+pub(crate) fn check(path: &Path) -> Exit {
+    match open(path) {
         Ok(_) => write::out(&format!("{}: ok\n", path.display())),
         Err(exit) => exit,
     }
 }
 
 /// Prints the effective configuration.
-pub(crate) fn show(path: PathBuf) -> Exit {
-    match open(&path) {
+pub(crate) fn show(path: &Path) -> Exit {
+    match open(path) {
         Ok(loaded) => write::out(&tidegate_config::effective(&loaded.document, &schema())),
         Err(exit) => exit,
     }
 }
 
-fn open(path: &std::path::Path) -> Result<Loaded, Exit> {
-    match Loaded::open(path, &Kept::default(), &Registry::new()) {
+fn open(path: &Path) -> Result<Loaded, Exit> {
+    match Loaded::open(path, Purpose::Check, &Kept::default(), &Registry::new()) {
         Ok((loaded, _)) => Ok(loaded),
         Err(mistakes) => {
             let count = mistakes.all.len();

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -90,7 +90,7 @@ impl File {
 
 /// Does what the command line asks for.
 pub(crate) fn main() -> Exit {
-    let with = |file: File, act: fn(PathBuf) -> Exit| file.find().map_or_else(|exit| exit, act);
+    let with = |file: File, act: fn(&Path) -> Exit| file.find().map_or_else(|exit| exit, |path| act(&path));
     match Cli::parse().command {
         Command::Run(file) => with(file, run::run),
         Command::Check(file) => with(file, check::check),

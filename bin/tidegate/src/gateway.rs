@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::discoveries::Discoveries;
 use crate::files::Stamp;
 use crate::load::{Loaded, schema};
-use crate::registry::{Kept, Plan, Protocols};
+use crate::registry::{Kept, Plan, Protocols, Purpose};
 use crate::version::VERSION;
 
 /// Paths that a running process does not change.
@@ -126,7 +126,7 @@ impl Gateway {
         let mut force = self.force.lock().await;
         // Taken before the file is read: a change in between is found at the next look.
         self.look();
-        let (loaded, plan) = Loaded::open(&self.path, &force.kept, &self.registry)
+        let (loaded, plan) = Loaded::open(&self.path, Purpose::Run, &force.kept, &self.registry)
             .map_err(|mistakes| mistakes.all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         // New listeners are bound first, and that is the one step that can still fail.
         let applied = self.engine.apply(plan.listeners).await;
@@ -219,8 +219,8 @@ impl Source for Gateway {
 
 /// What is different, and what of it has to wait for the next start.
 fn compare(old: &Document, new: &Document) -> Reloaded {
-    let changes = diff(&old.to_json(), &new.to_json());
-    let changed: Vec<String> = changes.iter().map(|change| change.path.to_string()).collect();
+    let differences = diff(&old.to_json(), &new.to_json());
+    let changed: Vec<String> = differences.iter().map(|change| change.path.to_string()).collect();
     let waits = |path: &&String| {
         let below = |start: &str| {
             path.strip_prefix(start)

@@ -9,7 +9,7 @@ use tidegate_config::{
 use tidegate_telemetry::Registry;
 
 use crate::finding::Finding;
-use crate::registry::{Config, Kept, Plan};
+use crate::registry::{Config, Kept, Plan, Purpose};
 
 /// Variables that set values.
 const OVERRIDES: Overrides<'_> = Overrides {
@@ -34,7 +34,7 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct Mistakes {
     pub(crate) all: Vec<Mistake>,
-    document: Option<Document>,
+    document: Option<Box<Document>>,
 }
 
 /// The schema of the whole configuration.
@@ -44,7 +44,12 @@ pub(crate) fn schema() -> Json {
 
 impl Loaded {
     /// Reads a file and puts its Plan together on top of what was `before`. `Err` holds the mistakes of all steps.
-    pub(crate) fn open(path: &Path, before: &Kept, registry: &Registry) -> Result<(Self, Plan), Mistakes> {
+    pub(crate) fn open(
+        path: &Path,
+        purpose: Purpose,
+        before: &Kept,
+        registry: &Registry,
+    ) -> Result<(Self, Plan), Mistakes> {
         let schema = schema();
         let mut document = Document::open(path).map_err(|all| Mistakes { all, document: None })?;
         let mut mistakes = document.resolve(&schema, &Surroundings, OVERRIDES);
@@ -60,7 +65,7 @@ impl Loaded {
             Ok(config) => config,
             Err(mistakes) => return Err(Mistakes::new(mistakes, document)),
         };
-        match Plan::build(&config, before, registry) {
+        match Plan::build(&config, purpose, before, registry) {
             Ok(plan) => Ok((Self { config, document }, plan)),
             Err(findings) => {
                 let mistakes = findings.iter().map(|finding| finding.in_document(&document)).collect();
@@ -81,7 +86,7 @@ fn beyond(document: &Document, known: &[Mistake]) -> Vec<Mistake> {
     let Ok(config) = Config::deserialize(pruned) else {
         return Vec::new();
     };
-    let Err(findings) = Plan::build(&config, &Kept::default(), &Registry::new()) else {
+    let Err(findings) = Plan::build(&config, Purpose::Check, &Kept::default(), &Registry::new()) else {
         return Vec::new();
     };
     let mistakes = findings.iter().map(|finding: &Finding| finding.in_document(document));
@@ -123,7 +128,7 @@ impl Mistakes {
         all.dedup();
         Self {
             all,
-            document: Some(document),
+            document: Some(Box::new(document)),
         }
     }
 }

@@ -2,11 +2,12 @@
 //! enums and one arm in each `match` over it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tidegate_admin::AdminConfig;
 use tidegate_chain::{Chain, Factory};
 use tidegate_cluster::{Balance, Cluster, Discover, Health, Target};
@@ -15,14 +16,14 @@ use tidegate_dns::{Dns, DnsConfig};
 use tidegate_engine::{ListenerConfig, ListenerPlan, Protocol, RuntimeConfig};
 use tidegate_fixed::Fixed;
 use tidegate_net::tls::Acceptor;
-use tidegate_net::{TlsMode, TlsServer};
+use tidegate_net::{NetError, TlsMode, TlsServer};
 use tidegate_postgres::{PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPlan, targets};
 use tidegate_telemetry::{LogConfig, Registry};
 
 use crate::finding::Finding;
 
-/// Tidegate's configuration. Any text may hold ${NAME}, ${NAME:-default} or ${file:/path}; any single value can be set by
-/// the environment, as in TIDEGATE_LISTENERS__MAIN__ADDRESS. `tidegate check` finds every mistake.
+/// Tidegate's configuration. Any text may hold `${NAME}`, `${NAME:-default}` or `${file:/path}`; any single value can be set by
+/// the environment, as in `TIDEGATE_LISTENERS__MAIN__ADDRESS`. `tidegate check` finds every mistake.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -50,6 +51,7 @@ pub(crate) struct Config {
 /// A place where clients come in, by the protocol that they speak.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "protocol", rename_all = "snake_case")]
+#[schemars(transform = protocol_first)]
 pub(crate) enum Listener {
     /// PostgreSQL.
     Postgres(Chained<PostgresListener>),
@@ -58,6 +60,7 @@ pub(crate) enum Listener {
 /// A set of servers, by the protocol that they speak.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "protocol", rename_all = "snake_case")]
+#[schemars(transform = protocol_first)]
 pub(crate) enum Servers {
     /// PostgreSQL.
     Postgres(Discovered<PostgresCluster>),
@@ -100,6 +103,15 @@ pub(crate) enum Discovery {
     Fixed,
     /// Every address that a name has is an endpoint; names are looked up again and again.
     Dns(DnsConfig),
+}
+
+/// What a Plan is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To see whether it can be: nothing is written.
+    Check,
+    /// To be put in force.
+    Run,
 }
 
 /// Everything that the parts are told, validated. It lives as long as its configuration is in force.
@@ -180,8 +192,14 @@ impl Protocols {
 
 impl Plan {
     /// Puts the parts together; reports every mistake.
-    pub(crate) fn build(config: &Config, before: &Kept, registry: &Registry) -> Result<Self, Vec<Finding>> {
+    pub(crate) fn build(
+        config: &Config,
+        purpose: Purpose,
+        before: &Kept,
+        registry: &Registry,
+    ) -> Result<Self, Vec<Finding>> {
         let mut builder = Builder {
+            purpose,
             before,
             registry,
             kept: Kept::default(),
@@ -227,6 +245,7 @@ impl Plan {
 }
 
 struct Builder<'b> {
+    purpose: Purpose,
     before: &'b Kept,
     registry: &'b Registry,
     kept: Kept,
@@ -287,7 +306,7 @@ impl Builder<'_> {
         let tls = match self.acceptor(name, &config.tls, alpn) {
             Ok(tls) => tls,
             Err(error) => {
-                let path = format!("listeners.{name}.tls");
+                let path = format!("listeners.{name}.tls{}", key_of(&config.tls, &error));
                 return self.findings.push(Finding::new(path, error.to_string()));
             }
         };
@@ -308,7 +327,7 @@ impl Builder<'_> {
         name: &str,
         settings: &TlsServer,
         alpn: &[&[u8]],
-    ) -> Result<Option<Arc<Acceptor>>, tidegate_net::NetError> {
+    ) -> Result<Option<Arc<Acceptor>>, NetError> {
         if settings.mode == TlsMode::Disable {
             return Ok(None);
         }
@@ -316,11 +335,27 @@ impl Builder<'_> {
         let acceptor = match before {
             // A certificate that was made in memory must not change with every reload.
             Some((_, acceptor)) => Arc::clone(acceptor),
-            None => Arc::new(Acceptor::build(settings, alpn)?),
+            None => Arc::new(Acceptor::build(&self.settings(settings), alpn)?),
         };
         let kept = (settings.clone(), Arc::clone(&acceptor));
         self.kept.acceptors.insert(name.to_owned(), kept);
         Ok(Some(acceptor))
+    }
+}
+
+impl Builder<'_> {
+    /// A check makes no certificate files, which may belong to another user than the one who checks.
+    fn settings(&self, settings: &TlsServer) -> TlsServer {
+        let mut settings = settings.clone();
+        let folder = &mut settings.generate.directory;
+        if self.purpose == Purpose::Check
+            && folder
+                .as_ref()
+                .is_some_and(|folder| !folder.join("server.crt").exists())
+        {
+            *folder = None;
+        }
+        settings
     }
 }
 
@@ -334,7 +369,40 @@ impl From<PlanMistake> for Finding {
     }
 }
 
-fn listeners_to_start_from() -> serde_json::Value {
+/// The key that names the file that an error is about.
+fn key_of(settings: &TlsServer, error: &NetError) -> &'static str {
+    let NetError::Certificate { file, .. } = error else {
+        return "";
+    };
+    let files = [
+        (".certificate", &settings.certificate),
+        (".key", &settings.key),
+        (".client_ca", &settings.client_ca),
+    ];
+    let is_it = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.display().to_string() == *file);
+    files
+        .into_iter()
+        .find(|(_, path)| is_it(path))
+        .map_or("", |(key, _)| key)
+}
+
+/// People write and read the protocol first, so the schema tells it first too.
+fn protocol_first(schema: &mut Schema) {
+    let alternatives = schema.get_mut("oneOf").and_then(Json::as_array_mut);
+    for alternative in alternatives.into_iter().flatten() {
+        let Some(map) = alternative.as_object_mut() else {
+            continue;
+        };
+        let Some(reference) = map.shift_remove("$ref") else {
+            continue;
+        };
+        let description = map.shift_remove("description").unwrap_or_default();
+        let tag = std::mem::take(map);
+        *alternative = json!({ "description": description, "allOf": [tag, { "$ref": reference }] });
+    }
+}
+
+fn listeners_to_start_from() -> Json {
     json!({
         "main": {
             "protocol": "postgres",
@@ -345,7 +413,7 @@ fn listeners_to_start_from() -> serde_json::Value {
     })
 }
 
-fn clusters_to_start_from() -> serde_json::Value {
+fn clusters_to_start_from() -> Json {
     json!({
         "app": {
             "protocol": "postgres",

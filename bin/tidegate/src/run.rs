@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::exit::Exit;
 use crate::gateway::Gateway;
 use crate::load::Loaded;
-use crate::registry::{Kept, Plan};
+use crate::registry::{Kept, Plan, Purpose};
 use crate::version;
 
 /// Threads for everything that is not a client's bytes.
@@ -24,9 +24,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 const CONTROL_END: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until a signal ends it.
-pub(crate) fn run(path: PathBuf) -> Exit {
+pub(crate) fn run(path: &Path) -> Exit {
     let registry = Arc::new(Registry::new());
-    let (loaded, plan) = match Loaded::open(&path, &Kept::default(), &registry) {
+    let (loaded, plan) = match Loaded::open(path, Purpose::Run, &Kept::default(), &registry) {
         Ok(both) => both,
         Err(mistakes) => {
             eprint!("{mistakes}");
@@ -38,7 +38,7 @@ pub(crate) fn run(path: PathBuf) -> Exit {
         Err(error) => return cannot_start(&error),
     };
     tracing::info!(config = %path.display(), "{}", version::line());
-    on_control_plane(|| serve(&path, (loaded, plan), registry, Some(log), || ()))
+    on_control_plane(|| serve(path, (loaded, plan), registry, Some(log), || ()))
 }
 
 /// Runs something on the control plane's threads.

@@ -48,7 +48,8 @@ clusters:
 
 /// What to type.
 pub(crate) fn invitation(port: u16, admin_port: u16, token: &str, config: &Path) -> String {
-    let psql = format!("psql postgresql://demo:demo@127.0.0.1:{port}/demo");
+    let url = format!("postgresql://demo:demo@127.0.0.1:{port}/demo");
+    let psql = format!("psql {url}");
     let admin = format!("http://127.0.0.1:{admin_port}");
     format!(
         "
@@ -62,7 +63,7 @@ Tidegate is running, in transaction mode, with a PostgreSQL behind it.
 
 Some things to try:
   {psql} -c 'SELECT city, sum(total) FROM orders JOIN customers ON customers.id = customer GROUP BY city'
-  pgbench -n -S -M prepared -c 50 -t 200 postgresql://demo:demo@127.0.0.1:{port}/demo    # after: pgbench -i on the same
+  pgbench -i -q {url} && pgbench -n -S -M prepared -c 50 -T 5 {url}
   curl -s {admin}/metrics | grep tidegate_count
   edit {config} (a pool's size, say): it is read again by itself
 

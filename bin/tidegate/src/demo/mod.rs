@@ -16,7 +16,7 @@ use tidegate_telemetry::Registry;
 
 use crate::exit::Exit;
 use crate::load::Loaded;
-use crate::registry::Kept;
+use crate::registry::{Kept, Purpose};
 use crate::run;
 use postgres::Postgres;
 use programs::Programs;
@@ -86,7 +86,7 @@ impl Stage {
     fn play(self) -> Exit {
         let path = self.folder.path().join("tidegate.yaml");
         let registry = Arc::new(Registry::new());
-        let both = match Loaded::open(&path, &Kept::default(), &registry) {
+        let both = match Loaded::open(&path, Purpose::Run, &Kept::default(), &registry) {
             Ok(both) => both,
             Err(mistakes) => {
                 eprint!("{mistakes}");
@@ -120,7 +120,7 @@ fn random_token() -> anyhow::Result<String> {
     let mut bytes = [0_u8; 16];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
     read.context("cannot read /dev/urandom")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// Writes a text that only its owner reads.
