@@ -47,8 +47,12 @@ pub(crate) async fn config(State(hall): State<Arc<Hall>>) -> Response {
 }
 
 pub(crate) async fn reload(State(hall): State<Arc<Hall>>) -> Response {
-    match hall.source.reload().await {
-        Ok(reloaded) => Json(reloaded).into_response(),
-        Err(mistakes) => Refused::Reload(mistakes).into_response(),
+    let source = Arc::clone(&hall.source);
+    // In a task of its own: a client that goes away must not stop a reload half way.
+    let outcome = tokio::spawn(async move { source.reload().await }).await;
+    match outcome {
+        Ok(Ok(reloaded)) => Json(reloaded).into_response(),
+        Ok(Err(mistakes)) => Refused::Reload(mistakes).into_response(),
+        Err(error) => Refused::Reload(vec![error.to_string()]).into_response(),
     }
 }

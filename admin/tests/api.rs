@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -22,6 +23,8 @@ struct MadeUp {
     unready: Vec<String>,
     clients: u64,
     users: usize,
+    reload_takes: Duration,
+    reloads: Arc<AtomicUsize>,
 }
 
 impl Default for MadeUp {
@@ -30,6 +33,8 @@ impl Default for MadeUp {
             unready: Vec::new(),
             clients: 25,
             users: 1,
+            reload_takes: Duration::ZERO,
+            reloads: Arc::default(),
         }
     }
 }
@@ -135,7 +140,12 @@ impl Source for MadeUp {
         } else {
             Err(vec!["t.yaml:1:1: no".to_owned()])
         };
-        async { outcome }.boxed()
+        async {
+            tokio::time::sleep(self.reload_takes).await;
+            self.reloads.fetch_add(1, Ordering::Relaxed);
+            outcome
+        }
+        .boxed()
     }
 }
 
@@ -326,6 +336,26 @@ async fn a_reload_tells_what_changed_or_every_mistake() {
     let answer = with_token(broken, "POST", "/v1/reload").await;
     assert_eq!(answer.status, 422);
     assert_eq!(answer.json()["error"]["mistakes"], json!(["t.yaml:1:1: no"]));
+}
+
+#[tokio::test]
+async fn a_reload_is_finished_even_when_nobody_waits_for_it() {
+    let reloads = Arc::new(AtomicUsize::new(0));
+    let source = MadeUp {
+        reload_takes: Duration::from_millis(200),
+        reloads: Arc::clone(&reloads),
+        ..MadeUp::default()
+    };
+    let address = start(source, Some(TOKEN)).await;
+    let asking = with_token(address, "POST", "/v1/reload");
+    assert!(tokio::time::timeout(Duration::from_millis(50), asking).await.is_err());
+    for _ in 0..200 {
+        if reloads.load(Ordering::Relaxed) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the reload was given up with its client");
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use tidegate_telemetry::Registry;
 
+use crate::builder::{Kept, Purpose};
 use crate::exit::Exit;
 use crate::load::{Loaded, schema};
-use crate::registry::{Kept, Purpose};
 use crate::write;
 
 /// Tells every mistake, or that there is none.

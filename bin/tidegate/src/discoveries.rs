@@ -5,7 +5,8 @@ use futures_util::{FutureExt, StreamExt};
 use tidegate_cluster::Cluster;
 use tokio::task::AbortHandle;
 
-use crate::registry::{Member, Origin};
+use crate::builder::Member;
+use crate::registry::Origin;
 
 /// The discoveries that are under way, one per cluster; they come and go with the Plan.
 #[derive(Debug, Default)]

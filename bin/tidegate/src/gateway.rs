@@ -11,10 +11,11 @@ use tidegate_engine::{Engine, EngineError, ListenerView, RoomView};
 use tidegate_telemetry::{LogHandle, ProcessMetrics, Registry, SharedCounter, SharedGauge};
 use tokio::sync::Mutex;
 
+use crate::builder::{Kept, Purpose};
 use crate::discoveries::Discoveries;
 use crate::files::Stamp;
 use crate::load::{Loaded, schema};
-use crate::registry::{Kept, Plan, Protocols, Purpose};
+use crate::registry::{Plan, Protocols};
 use crate::version::VERSION;
 
 /// Paths that a running process does not change.

@@ -8,8 +8,9 @@ use tidegate_config::{
 };
 use tidegate_telemetry::Registry;
 
+use crate::builder::{Kept, Purpose};
 use crate::finding::Finding;
-use crate::registry::{Config, Kept, Plan, Purpose};
+use crate::registry::{Config, Plan};
 
 /// Variables that set values.
 const OVERRIDES: Overrides<'_> = Overrides {

@@ -3,6 +3,7 @@
 //! This crate is the roof: it reads the command line and the configuration, puts the parts together and runs them. The
 //! only file that names every part is `registry.rs`.
 
+mod builder;
 mod check;
 mod cli;
 mod demo;

@@ -2,24 +2,22 @@
 //! enums and one arm in each `match` over it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tidegate_admin::AdminConfig;
-use tidegate_chain::{Chain, Factory};
-use tidegate_cluster::{Balance, Cluster, Discover, Health, Target};
+use tidegate_chain::Factory;
+use tidegate_cluster::{Discover, Target};
 use tidegate_count::{Count, CountConfig};
 use tidegate_dns::{Dns, DnsConfig};
 use tidegate_engine::{ListenerConfig, ListenerPlan, Protocol, RuntimeConfig};
 use tidegate_fixed::Fixed;
-use tidegate_net::tls::Acceptor;
-use tidegate_net::{NetError, TlsMode, TlsServer};
 use tidegate_postgres::{PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPlan, targets};
 use tidegate_telemetry::{LogConfig, Registry};
 
+use crate::builder::{Builder, Kept, Purpose};
 use crate::finding::Finding;
 
 /// Tidegate's configuration. Any text may hold `${NAME}`, `${NAME:-default}` or `${file:/path}`; any single value can be set by
@@ -105,15 +103,6 @@ pub(crate) enum Discovery {
     Dns(DnsConfig),
 }
 
-/// What a Plan is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To see whether it can be: nothing is written.
-    Check,
-    /// To be put in force.
-    Run,
-}
-
 /// Everything that the parts are told, validated. It lives as long as its configuration is in force.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -122,25 +111,29 @@ pub(crate) struct Plan {
     pub(crate) kept: Kept,
 }
 
-/// What lives on when the next Plan wants it unchanged: certificates that were made, and endpoints' health.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    acceptors: HashMap<String, (TlsServer, Arc<Acceptor>)>,
-    pub(crate) clusters: HashMap<String, Member>,
-}
-
-/// A cluster and where its endpoints come from.
-#[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) cluster: Arc<Cluster>,
-    pub(crate) origin: Origin,
-}
-
 /// Where a cluster's endpoints come from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Origin {
     targets: Vec<Target>,
     discovery: Discovery,
+}
+
+impl Listener {
+    /// What every listener has, whatever protocol it speaks.
+    pub(crate) fn common(&self) -> &ListenerConfig {
+        match self {
+            Self::Postgres(chained) => &chained.listener.common,
+        }
+    }
+}
+
+impl Step {
+    /// What makes the steps of one listener's sessions.
+    pub(crate) fn factory(&self, listener: &str, registry: &Registry) -> Arc<dyn Factory> {
+        match self {
+            Self::Count(config) => Arc::new(Count::new(config, listener, registry)),
+        }
+    }
 }
 
 impl Origin {
@@ -198,26 +191,17 @@ impl Plan {
         before: &Kept,
         registry: &Registry,
     ) -> Result<Self, Vec<Finding>> {
-        let mut builder = Builder {
-            purpose,
-            before,
-            registry,
-            kept: Kept::default(),
-            listeners: Vec::new(),
-            findings: Vec::new(),
-        };
+        let mut builder = Builder::new(purpose, before, registry);
         builder.addresses(config);
         let (mut postgres_listeners, mut postgres_clusters) = (BTreeMap::new(), BTreeMap::new());
         let mut chains = HashMap::new();
         for (name, Servers::Postgres(servers)) in &config.clusters {
             let cluster = &servers.cluster;
-            builder.cluster(
-                name,
-                cluster.balance,
-                cluster.health,
-                targets(cluster),
-                servers.discovery,
-            );
+            let origin = Origin {
+                targets: targets(cluster),
+                discovery: servers.discovery,
+            };
+            builder.cluster(name, cluster.balance, cluster.health, origin);
             postgres_clusters.insert(name.clone(), cluster.clone());
         }
         for (name, Listener::Postgres(chained)) in &config.listeners {
@@ -244,121 +228,6 @@ impl Plan {
     }
 }
 
-struct Builder<'b> {
-    purpose: Purpose,
-    before: &'b Kept,
-    registry: &'b Registry,
-    kept: Kept,
-    listeners: Vec<ListenerPlan>,
-    findings: Vec<Finding>,
-}
-
-impl Builder<'_> {
-    /// No two may want one address; port 0 is a new one each time.
-    fn addresses(&mut self, config: &Config) {
-        let mut taken = HashMap::new();
-        let admin = &config.admin;
-        if admin.enabled {
-            if admin.address.port().is_none() {
-                let message = "the admin API speaks HTTP over TCP: write host:port";
-                self.findings.push(Finding::new("admin.address", message));
-            }
-            taken.insert(&admin.address, "the admin API".to_owned());
-        }
-        for (name, Listener::Postgres(chained)) in &config.listeners {
-            let address = &chained.listener.common.address;
-            let other = taken.insert(address, format!("listener `{name}`"));
-            if let Some(other) = other.filter(|_| address.port() != Some(0)) {
-                let message = format!("{address} is already the address of {other}");
-                self.findings
-                    .push(Finding::new(format!("listeners.{name}.address"), message));
-            }
-        }
-    }
-
-    /// The same cluster as before when its endpoints may keep their health.
-    fn cluster(&mut self, name: &str, balance: Balance, health: Health, targets: Vec<Target>, discovery: Discovery) {
-        let before = self.before.clusters.get(name).map(|member| &member.cluster);
-        let same = before.filter(|cluster| cluster.balance == balance && cluster.health == health);
-        let new = || Arc::new(Cluster::new(name.to_owned(), balance, health));
-        let member = Member {
-            cluster: same.map_or_else(new, Arc::clone),
-            origin: Origin { targets, discovery },
-        };
-        self.kept.clusters.insert(name.to_owned(), member);
-    }
-
-    fn chain(&mut self, listener: &str, steps: &[Step]) -> Vec<Arc<dyn Factory>> {
-        if steps.len() > Chain::MAX_STEPS {
-            let message = format!("has {} steps, and the most is {}", steps.len(), Chain::MAX_STEPS);
-            self.findings
-                .push(Finding::new(format!("listeners.{listener}.chain"), message));
-        }
-        let factory = |step: &Step| -> Arc<dyn Factory> {
-            match step {
-                Step::Count(config) => Arc::new(Count::new(config, listener, self.registry)),
-            }
-        };
-        steps.iter().map(factory).collect()
-    }
-
-    fn listener(&mut self, name: &str, config: &ListenerConfig, protocol: usize, alpn: &[&[u8]]) {
-        let tls = match self.acceptor(name, &config.tls, alpn) {
-            Ok(tls) => tls,
-            Err(error) => {
-                let path = format!("listeners.{name}.tls{}", key_of(&config.tls, &error));
-                return self.findings.push(Finding::new(path, error.to_string()));
-            }
-        };
-        self.listeners.push(ListenerPlan {
-            name: Arc::from(name),
-            address: config.address.clone(),
-            protocol,
-            max_clients: config.max_clients,
-            max_clients_per_address: config.max_clients_per_address,
-            pre_auth_timeout: config.pre_auth_timeout.duration(),
-            keepalive: config.keepalive,
-            tls,
-        });
-    }
-
-    fn acceptor(
-        &mut self,
-        name: &str,
-        settings: &TlsServer,
-        alpn: &[&[u8]],
-    ) -> Result<Option<Arc<Acceptor>>, NetError> {
-        if settings.mode == TlsMode::Disable {
-            return Ok(None);
-        }
-        let before = self.before.acceptors.get(name).filter(|(known, _)| known == settings);
-        let acceptor = match before {
-            // A certificate that was made in memory must not change with every reload.
-            Some((_, acceptor)) => Arc::clone(acceptor),
-            None => Arc::new(Acceptor::build(&self.settings(settings), alpn)?),
-        };
-        let kept = (settings.clone(), Arc::clone(&acceptor));
-        self.kept.acceptors.insert(name.to_owned(), kept);
-        Ok(Some(acceptor))
-    }
-}
-
-impl Builder<'_> {
-    /// A check makes no certificate files, which may belong to another user than the one who checks.
-    fn settings(&self, settings: &TlsServer) -> TlsServer {
-        let mut settings = settings.clone();
-        let folder = &mut settings.generate.directory;
-        if self.purpose == Purpose::Check
-            && folder
-                .as_ref()
-                .is_some_and(|folder| !folder.join("server.crt").exists())
-        {
-            *folder = None;
-        }
-        settings
-    }
-}
-
 impl From<PlanMistake> for Finding {
     fn from(mistake: PlanMistake) -> Self {
         Self {
@@ -367,23 +236,6 @@ impl From<PlanMistake> for Finding {
             candidates: mistake.candidates,
         }
     }
-}
-
-/// The key that names the file that an error is about.
-fn key_of(settings: &TlsServer, error: &NetError) -> &'static str {
-    let NetError::Certificate { file, .. } = error else {
-        return "";
-    };
-    let files = [
-        (".certificate", &settings.certificate),
-        (".key", &settings.key),
-        (".client_ca", &settings.client_ca),
-    ];
-    let is_it = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.display().to_string() == *file);
-    files
-        .into_iter()
-        .find(|(_, path)| is_it(path))
-        .map_or("", |(key, _)| key)
 }
 
 /// People write and read the protocol first, so the schema tells it first too.

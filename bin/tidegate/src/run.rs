@@ -8,10 +8,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::builder::{Kept, Purpose};
 use crate::exit::Exit;
 use crate::gateway::Gateway;
 use crate::load::Loaded;
-use crate::registry::{Kept, Plan, Purpose};
+use crate::registry::Plan;
 use crate::version;
 
 /// Threads for everything that is not a client's bytes.

@@ -108,3 +108,21 @@ fn consequence(verb: Verb) -> u8 {
         Verb::Administer => 7,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_one_thread_share_their_counters() {
+        let count = Count::new(&CountConfig::default(), "main", &Registry::new());
+        for _ in 0..10_000 {
+            drop(count.step());
+        }
+        assert_eq!(count.shards.lock().unwrap().len(), 1);
+        for _ in 0..2 * MOST_SHARDS {
+            thread::scope(|scope| drop(scope.spawn(|| drop(count.step()))));
+        }
+        assert_eq!(count.shards.lock().unwrap().len(), MOST_SHARDS);
+    }
+}

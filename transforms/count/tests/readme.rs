@@ -66,7 +66,7 @@ fn a_request_in_parts_counts_once_and_the_listener_names_the_chain() {
 }
 
 #[test]
-fn cores_are_summed_and_sessions_add_no_counters() {
+fn cores_are_summed() {
     let registry = Registry::new();
     let count = std::sync::Arc::new(tidegate_count::Count::new(&CountConfig::default(), "main", &registry));
     std::thread::scope(|scope| {

@@ -1,11 +1,12 @@
 //! A throw-away PostgreSQL from this machine with the gateway in front of it.
 
 mod data;
+mod guard;
 mod postgres;
 mod programs;
 mod user;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use anyhow::Context;
 use tempfile::TempDir;
 use tidegate_telemetry::Registry;
 
+use crate::builder::{Kept, Purpose};
 use crate::exit::Exit;
 use crate::load::Loaded;
-use crate::registry::{Kept, Purpose};
 use crate::run;
 use postgres::Postgres;
 use programs::Programs;
@@ -64,10 +65,10 @@ impl Stage {
         let programs = Programs::find()?;
         let port = free_port(wishes.port, "clients")?;
         let admin_port = free_port(wishes.admin_port, "the admin API")?;
-        println!(
+        say(&format!(
             "Starting a throw-away PostgreSQL from {} …",
             programs.folder().display()
-        );
+        ));
         let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
         let folder = folder.context("cannot make a temporary directory")?;
         let postgres = Postgres::start(&programs, folder.path())?;
@@ -97,9 +98,12 @@ impl Stage {
             Ok(log) => log,
             Err(error) => return run::cannot_start(&error),
         };
-        let invite = || println!("{}", data::invitation(self.port, self.admin_port, &self.token, &path));
+        let invite = || say(&data::invitation(self.port, self.admin_port, &self.token, &path));
         let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log), invite));
-        println!("Stopping PostgreSQL and removing {} …", self.folder.path().display());
+        say(&format!(
+            "Stopping PostgreSQL and removing {} …",
+            self.folder.path().display()
+        ));
         exit
     }
 }
@@ -110,9 +114,14 @@ fn free_port(wanted: u16, whose: &str) -> anyhow::Result<u16> {
     let free = (wanted..=last).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     let port = free.with_context(|| format!("every port from {wanted} to {last} is taken"))?;
     if port != wanted {
-        println!("Port {wanted} for {whose} is taken; using {port}.");
+        say(&format!("Port {wanted} for {whose} is taken; using {port}."));
     }
     Ok(port)
+}
+
+/// Tells the user; nobody needs to be there.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// 128 bits from the operating system, in hexadecimal.
@@ -125,7 +134,6 @@ fn random_token() -> anyhow::Result<String> {
 
 /// Writes a text that only its owner reads.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()
         .write(true)

@@ -11,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::data;
+use super::guard::Guard;
 use super::programs::Programs;
 use super::user::User;
 
@@ -21,14 +22,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How much of its log is shown when it fails.
 const LOG_LINES: usize = 15;
 
-/// Ends the server and removes its folder when this process is gone without having done so: reading ends with it.
-const GUARD: &str = "read -r _; kill -INT \"$1\" 2>/dev/null; sleep 2; rm -rf -- \"$2\"";
-
 /// A throw-away PostgreSQL on a loopback port, stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Postgres {
     server: Child,
-    guard: Option<Child>,
+    _guard: Guard,
     port: u16,
 }
 
@@ -37,6 +35,7 @@ struct Making<'m> {
     programs: &'m Programs,
     folder: &'m Path,
     user: Option<User>,
+    guard: Guard,
 }
 
 impl Postgres {
@@ -46,6 +45,7 @@ impl Postgres {
             programs,
             folder,
             user: User::needed()?,
+            guard: Guard::over(folder),
         };
         making.initialise()?;
         for (database, sql) in data::SQL {
@@ -90,10 +90,6 @@ impl Postgres {
         if matches!(self.server.try_wait(), Ok(None)) {
             let _ = signal(&self.server, Signal::QUIT);
             let _ = self.server.wait();
-        }
-        if let Some(mut guard) = self.guard.take() {
-            let _ = guard.kill();
-            let _ = guard.wait();
         }
     }
 }
@@ -142,7 +138,10 @@ impl Making<'_> {
             "--no-sync",
         ]);
         initdb.arg("--pwfile").arg(&password).arg("--pgdata").arg(self.data());
-        let output = initdb.stdin(Stdio::null()).output().context("cannot run initdb")?;
+        let initdb = initdb.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let initdb = initdb.spawn().context("cannot run initdb")?;
+        self.guard.watch(&initdb);
+        let output = initdb.wait_with_output().context("cannot wait for initdb")?;
         ensure!(
             output.status.success(),
             "initdb failed:\n{}",
@@ -164,6 +163,7 @@ impl Making<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut single = command.spawn().context("cannot run postgres")?;
+        self.guard.watch(&single);
         if let Some(mut input) = single.stdin.take() {
             input.write_all(sql.as_bytes()).context("cannot write to postgres")?;
         }
@@ -176,7 +176,7 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn serve(&self) -> anyhow::Result<Postgres> {
+    fn serve(self) -> anyhow::Result<Postgres> {
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let port = port.context("there is no free port")?.port();
         let log = self.folder.join("postgres.log");
@@ -196,24 +196,15 @@ impl Making<'_> {
         ]);
         let server = server.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let server = server.spawn().context("cannot start postgres")?;
-        let guard = guard(&server, self.folder);
-        let mut postgres = Postgres { server, guard, port };
+        self.guard.watch(&server);
+        let mut postgres = Postgres {
+            server,
+            _guard: self.guard,
+            port,
+        };
         postgres.is_ready(&log)?;
         Ok(postgres)
     }
-}
-
-/// A demo that is killed leaves nothing behind either; without a shell it does.
-fn guard(server: &Child, folder: &Path) -> Option<Child> {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", GUARD, "tidegate-demo-guard", &server.id().to_string()])
-        .arg(folder);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.process_group(0).spawn().ok()
 }
 
 fn tail(log: &Path) -> String {
