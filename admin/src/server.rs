@@ -68,6 +68,9 @@ impl Admin {
         let gauges = Gauges::default();
         registry.collect(gauges.clone());
         let token = config.token.clone().filter(|token| !token.reveal().is_empty());
+        if token.is_none() {
+            tracing::warn!("no admin.token: only /livez, /readyz and /metrics answer");
+        }
         let hall = Hall {
             source,
             token,

@@ -177,3 +177,41 @@ fn key_of(settings: &TlsServer, error: &NetError) -> &'static str {
         .find(|(_, path)| is_it(path))
         .map_or("", |(key, _)| key)
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_config::{Document, decode};
+
+    use super::*;
+    use crate::registry::Plan;
+
+    fn plan(balance: &str, names: &str, before: &Kept) -> Plan {
+        let yaml = format!(
+            "listeners:
+  main:
+    protocol: postgres
+    address: 127.0.0.1:6432
+    tls: {{ mode: allow, generate: {{ names: [{names}] }} }}
+    login: {{ method: trust }}
+    routes: [ {{ cluster: app }} ]
+clusters:
+  app: {{ protocol: postgres, balance: {balance}, endpoints: [ {{ address: '127.0.0.1:1' }} ] }}
+"
+        );
+        let config: Config = decode(&Document::parse("t.yaml", yaml).unwrap()).unwrap();
+        Plan::build(&config, Purpose::Run, before, &Registry::new()).unwrap()
+    }
+
+    #[test]
+    fn what_the_next_plan_wants_unchanged_lives_on() {
+        let cluster = |plan: &Plan| Arc::clone(&plan.kept.clusters["app"].cluster);
+        let acceptor = |plan: &Plan| plan.listeners[0].tls.clone().unwrap();
+        let first = plan("random", "localhost", &Kept::default());
+        let same = plan("random", "localhost", &first.kept);
+        assert!(Arc::ptr_eq(&cluster(&first), &cluster(&same)));
+        assert!(Arc::ptr_eq(&acceptor(&first), &acceptor(&same)));
+        let other = plan("round_robin", "localhost, other", &same.kept);
+        assert!(!Arc::ptr_eq(&cluster(&first), &cluster(&other)));
+        assert!(!Arc::ptr_eq(&acceptor(&first), &acceptor(&other)));
+    }
+}

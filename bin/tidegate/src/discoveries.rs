@@ -66,3 +66,62 @@ impl Drop for Running {
         self.task.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_base::Address;
+    use tidegate_cluster::{Balance, Health, Role, Target};
+
+    use super::*;
+    use crate::registry::Discovery;
+
+    fn members(cluster: &Arc<Cluster>, addresses: &[&str]) -> HashMap<String, Member> {
+        let target = |address: &&str| Target {
+            address: address.parse::<Address>().unwrap(),
+            server_name: None,
+            role: Role::Primary,
+            weight: 1,
+        };
+        let origin = Origin {
+            targets: addresses.iter().map(target).collect(),
+            discovery: Discovery::Fixed,
+        };
+        let member = Member {
+            cluster: Arc::clone(cluster),
+            origin,
+        };
+        HashMap::from([(cluster.name.clone(), member)])
+    }
+
+    #[tokio::test]
+    async fn endpoints_are_there_at_once_and_keep_their_health() {
+        let cluster = Arc::new(Cluster::new("app".to_owned(), Balance::default(), Health::default()));
+        let mut discoveries = Discoveries::default();
+        discoveries.follow(&members(&cluster, &["a:1", "b:1"]));
+        let first = Arc::clone(&cluster.endpoints()[0]);
+        first.failed(1);
+        let generation = cluster.generation();
+        discoveries.follow(&members(&cluster, &["a:1", "b:1"]));
+        assert_eq!(cluster.generation(), generation, "unchanged means undisturbed");
+        discoveries.follow(&members(&cluster, &["a:1", "c:1"]));
+        let endpoints = cluster.endpoints();
+        assert_eq!(endpoints[1].address.to_string(), "c:1");
+        assert!(Arc::ptr_eq(&endpoints[0], &first) && !endpoints[0].is_well());
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_gone_is_followed_no_longer() {
+        let cluster = Arc::new(Cluster::new("app".to_owned(), Balance::default(), Health::default()));
+        let mut discoveries = Discoveries::default();
+        let mut named = members(&cluster, &["localhost:1"]);
+        if let Some(member) = named.get_mut("app") {
+            member.origin.discovery = Discovery::Dns(tidegate_dns::DnsConfig::default());
+        }
+        discoveries.follow(&named);
+        drop(named);
+        discoveries.follow(&HashMap::new());
+        while Arc::strong_count(&cluster) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -103,6 +103,9 @@ impl Gateway {
     /// Reads the file again and puts it in force, whole or not at all, and logs either way.
     pub(crate) async fn reload(&self) -> Result<Reloaded, Vec<String>> {
         let outcome = self.exchange().await;
+        for error in self.look_at_certificates().await {
+            tracing::error!(%error, "the old certificate stays in use");
+        }
         self.metrics.note(outcome.is_ok());
         match &outcome {
             Ok(done) if done.changed.is_empty() => tracing::info!("configuration read again; nothing changed"),

@@ -114,8 +114,8 @@ pub(crate) struct Plan {
 /// Where a cluster's endpoints come from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Origin {
-    targets: Vec<Target>,
-    discovery: Discovery,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) discovery: Discovery,
 }
 
 impl Listener {

@@ -85,9 +85,6 @@ pub(crate) async fn serve(
         let source = Arc::clone(&gateway) as Arc<dyn tidegate_admin::Source>;
         match Admin::bind(&admin, source, registry).await {
             Ok(bound) => {
-                if admin.token.is_none() {
-                    tracing::warn!("no admin.token: only /livez, /readyz and /metrics answer");
-                }
                 let address = bound
                     .address()
                     .map_or_else(|_| String::new(), |address| address.to_string());

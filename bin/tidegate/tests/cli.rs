@@ -96,6 +96,76 @@ fn a_check_binds_nothing_and_writes_nothing() {
 }
 
 #[test]
+fn every_section_in_both_languages() {
+    let folder = Folder::new();
+    folder.write(
+        "all.yaml",
+        "\
+log: { level: 'info,tidegate_postgres=debug', format: json }
+runtime: { data_threads: 2, login_threads: 2, drain_timeout: 30s }
+admin: { address: 127.0.0.1:9930, token: '${TIDEGATE_ADMIN_TOKEN:-x}' }
+node: 63
+listeners:
+  main:
+    protocol: postgres
+    address: '[::1]:6432'
+    max_clients: 10000
+    max_clients_per_address: 0
+    pre_auth_timeout: 15s
+    tls: { mode: allow, client_auth: none, min_version: '1.2', generate: { names: [localhost, 127.0.0.1] } }
+    login:
+      users: { app: { password: '${APP_PASSWORD:-y}' } }
+      query: { cluster: app, user: tidegate_auth, password: p, database: postgres, statement: SELECT 1 }
+    routes:
+      - match: { database: orders, user: 'app*', application_name: a, client: 10.0.0.0/8, sni: s, certificate: CN }
+        cluster: app
+      - cluster: app
+    chain:
+      - count: {}
+      - count: { name: again }
+  socket:
+    protocol: postgres
+    address: unix:/tmp/.s.PGSQL.6432
+    login: { method: trust }
+    routes: [ { user_suffix: { deployments: { d: { direct: app, pooled: app } } } } ]
+clusters:
+  app:
+    protocol: postgres
+    endpoints:
+      - { address: '127.0.0.1:5432', role: primary, weight: 1 }
+      - { address: 'localhost:5433', role: replica, weight: 2 }
+    discovery: { dns: { interval: 5s } }
+    balance: least_connections
+    tls: { mode: prefer }
+    pool: { mode: transaction, size: 20, min_idle: 0, queue_timeout: 0, idle_timeout: 10m, max_lifetime: 1h }
+",
+    );
+    folder.write(
+        "all.toml",
+        "\
+[listeners.main]
+protocol = 'postgres'
+address = '127.0.0.1:6432'
+login = { method = 'trust' }
+routes = [ { cluster = 'app' } ]
+chain = [ { count = { name = 'x' } } ]
+[clusters.app]
+protocol = 'postgres'
+discovery = 'fixed'
+endpoints = [ { address = '127.0.0.1:5432' } ]
+",
+    );
+    for name in ["all.yaml", "all.toml"] {
+        let checked = tidegate(&folder, &["check", "-c", name]);
+        assert_eq!(checked.stderr, "", "{name}");
+        // What is shown is a configuration itself.
+        let shown = tidegate(&folder, &["config", "show", "-c", name]);
+        folder.write("shown.yaml", &shown.ends(0).stdout);
+        tidegate(&folder, &["check", "-c", "shown.yaml"]).ends(0);
+    }
+}
+
+#[test]
 fn files_that_are_not_there_are_told() {
     let folder = Folder::new();
     tidegate(&folder, &["check", "-c", "nothing.yaml"])

@@ -21,7 +21,11 @@ impl Programs {
     pub(crate) fn find() -> anyhow::Result<Self> {
         let named = std::env::var_os("PG_BIN").map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = named.into_iter().chain(debian()).chain(std::env::split_paths(&path));
+        Self::among(named.into_iter().chain(debian()).chain(std::env::split_paths(&path)))
+    }
+
+    /// In the first of these folders that has them all.
+    fn among(folders: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<Self> {
         let is_complete = |folder: &PathBuf| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
         match folders.into_iter().find(is_complete) {
             Some(folder) => Ok(Self(folder)),
@@ -51,4 +55,25 @@ fn debian() -> Vec<PathBuf> {
         .collect();
     versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     versions.into_iter().map(|(_, folder)| folder).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_complete_folder_is_taken_and_none_is_explained() {
+        let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+        let paths = || folders.iter().map(|folder| folder.path().to_owned());
+        let error = Programs::among(paths()).unwrap_err().to_string();
+        assert!(
+            error.contains("apt-get install postgresql") && error.contains("PG_BIN"),
+            "{error}"
+        );
+        std::fs::write(folders[0].path().join("initdb"), "").unwrap();
+        for name in ["initdb", "postgres"] {
+            std::fs::write(folders[2].path().join(name), "").unwrap();
+        }
+        assert_eq!(Programs::among(paths()).unwrap().folder(), folders[2].path());
+    }
 }
