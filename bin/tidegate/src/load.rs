@@ -64,7 +64,10 @@ impl Loaded {
         }
         let config = match tidegate_config::decode::<Config>(&document) {
             Ok(config) => config,
-            Err(mistakes) => return Err(Mistakes::new(mistakes, document)),
+            Err(mut mistakes) => {
+                mistakes.extend(beyond(&document, &mistakes));
+                return Err(Mistakes::new(mistakes, document));
+            }
         };
         match Plan::build(&config, purpose, before, registry) {
             Ok(plan) => Ok((Self { config, document }, plan)),
@@ -81,6 +84,11 @@ impl Loaded {
 fn beyond(document: &Document, known: &[Mistake]) -> Vec<Mistake> {
     let mut pruned = document.to_json();
     let paths: Vec<&ConfigPath> = known.iter().filter_map(|mistake| mistake.path.as_ref()).collect();
+    // Without a whole cluster, or all of them, its name would be missed elsewhere.
+    let is_name = |path: &&&ConfigPath| path.steps().len() <= 2 && path.steps().first() == Some(&clusters());
+    if paths.iter().any(|path| is_name(&path)) {
+        return Vec::new();
+    }
     for path in &paths {
         prune(&mut pruned, path.steps());
     }
@@ -103,6 +111,10 @@ fn beyond(document: &Document, known: &[Mistake]) -> Vec<Mistake> {
                 .any(|found| paths.iter().any(|path| concerns(path, found)))
         })
         .collect()
+}
+
+fn clusters() -> Step {
+    Step::Key("clusters".to_owned())
 }
 
 /// Takes out the map entry that a path names. Elements stay: their order is their meaning.

@@ -101,9 +101,11 @@ pub(crate) async fn serve(
     tasks.spawn(watch_files(Arc::clone(&gateway)));
     started();
     let exit = signals.follow(&gateway).await;
-    tasks.shutdown().await;
-    gateway.stop().await;
-    tracing::info!("stopped");
+    if !matches!(exit, Exit::Signal(_)) {
+        tasks.shutdown().await;
+        gateway.stop().await;
+        tracing::info!("stopped");
+    }
     exit
 }
 

@@ -81,6 +81,48 @@ bad.yaml:16:90: clusters.app.pool.size must be a whole number, but is text
 }
 
 #[test]
+fn one_mistake_is_not_told_as_two() {
+    let folder = Folder::new();
+    let listeners = "listeners:\n  main: { protocol: postgres, address: '127.0.0.1:1', login: { method: trust }, routes: [ { cluster: app } ] }\n";
+    let cluster = "clusters:\n  app: { protocol: postgres, endpoints: [ { address: '127.0.0.1:5432' } ] }\n";
+    let check = |text: &str, expected: &[&str]| {
+        folder.write("t.yaml", text);
+        let checked = tidegate(&folder, &["check", "-c", "t.yaml"]);
+        let told: Vec<&str> = checked
+            .ends(1)
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("t.yaml:"))
+            .collect();
+        let (last, told) = told.split_last().expect("a count");
+        assert_eq!(told.len(), expected.len(), "{}", checked.stderr);
+        assert!(last.contains(&format!("{} mistake", expected.len())));
+        for (line, words) in told.iter().zip(expected) {
+            assert!(line.contains(words), "`{words}` is missing in {line}");
+        }
+    };
+    check(
+        &format!("{listeners}clusters: {{ app: 5 }}\n"),
+        &["clusters.app must be a map"],
+    );
+    check(&format!("{listeners}clusters: 5\n"), &["clusters must be a map"]);
+    check(
+        &format!("{listeners}cluster: {{}}\n"),
+        &["needs the key `clusters`", "did you mean `clusters`?"],
+    );
+    // What only a type refuses does not hide what only the whole shows.
+    let level = "log: { level: loud }\n";
+    let elsewhere = listeners.replace("cluster: app", "cluster: apq");
+    check(
+        &format!("{level}{elsewhere}{cluster}"),
+        &["`loud` is no log level", "did you mean `app`?"],
+    );
+    // A value that is left out because it is wrong is not missed.
+    let nobody = listeners.replace("method: trust", "user_file: 5");
+    check(&format!("{nobody}{cluster}"), &["user_file must be text"]);
+}
+
+#[test]
 fn a_check_binds_nothing_and_writes_nothing() {
     let folder = Folder::new();
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

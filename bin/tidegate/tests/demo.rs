@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,16 +16,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[test]
 fn says_what_to_type_and_leaves_nothing_behind() {
     let folder = Folder::new();
-    let (port, admin) = (Port::reserve(), Port::reserve());
+    let port = Port::reserve();
     let taken = TcpListener::bind(port.address()).expect("the port");
+    // Both want the same one after that.
+    let admin = (port.number() + 1).to_string();
     let mut child = command(&folder)
-        .args([
-            "demo",
-            "--port",
-            &port.number().to_string(),
-            "--admin-port",
-            &admin.number().to_string(),
-        ])
+        .args(["demo", "--port", &port.number().to_string(), "--admin-port", &admin])
         .env("TMPDIR", folder.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -35,14 +31,15 @@ fn says_what_to_type_and_leaves_nothing_behind() {
         .map_while(Result::ok);
     let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("Ctrl-C")).collect();
     let said = said.join("\n");
+    let admin = listening_at(&said);
     assert!(
         said.contains(&format!("Port {} for clients is taken", port.number())),
         "{said}"
     );
     assert!(said.contains("psql postgresql://demo:demo@127.0.0.1:"), "{said}");
-    assert_eq!(http(admin.address(), "GET", "/livez").0, 200);
+    assert_eq!(http(admin, "GET", "/livez").0, 200);
     assert_eq!(
-        http(admin.address(), "GET", "/v1/pools").0,
+        http(admin, "GET", "/v1/pools").0,
         401,
         "the token is another at each start"
     );
@@ -85,4 +82,11 @@ fn a_killed_demo_leaves_nothing_behind_either() {
     child.wait().expect("wait");
     let is_empty = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count) == 0;
     assert!(wait_until(PATIENCE, is_empty), "the temporary directory is still there");
+}
+
+/// The admin API's address, as the demo says it.
+fn listening_at(said: &str) -> SocketAddr {
+    let (_, rest) = said.split_once("metrics  http://").expect("where the metrics are");
+    let (address, _) = rest.split_once('/').expect("a path");
+    address.parse().expect("an address")
 }

@@ -44,9 +44,15 @@ struct Stage {
     // Stopped before its folder goes.
     _postgres: Postgres,
     folder: TempDir,
-    port: u16,
-    admin_port: u16,
+    port: Reserved,
+    admin_port: Reserved,
     token: String,
+}
+
+/// A port that nobody else takes until the gateway does.
+struct Reserved {
+    number: u16,
+    held: Option<TcpListener>,
 }
 
 /// Runs the demo until Ctrl-C.
@@ -63,8 +69,8 @@ pub(crate) fn demo(wishes: &Wishes) -> Exit {
 impl Stage {
     fn set(wishes: &Wishes) -> anyhow::Result<Self> {
         let programs = Programs::find()?;
-        let port = free_port(wishes.port, "clients")?;
-        let admin_port = free_port(wishes.admin_port, "the admin API")?;
+        let port = Reserved::find(wishes.port, "clients")?;
+        let admin_port = Reserved::find(wishes.admin_port, "the admin API")?;
         say(&format!(
             "Starting a throw-away PostgreSQL from {} …",
             programs.folder().display()
@@ -73,7 +79,7 @@ impl Stage {
         let folder = folder.context("cannot make a temporary directory")?;
         let postgres = Postgres::start(&programs, folder.path())?;
         let token = random_token()?;
-        let yaml = data::config(port, admin_port, &token, postgres.port(), !wishes.no_tls);
+        let yaml = data::config(port.number, admin_port.number, &token, postgres.port(), !wishes.no_tls);
         std::fs::write(folder.path().join("tidegate.yaml"), yaml).context("cannot write the configuration")?;
         Ok(Self {
             _postgres: postgres,
@@ -84,7 +90,7 @@ impl Stage {
         })
     }
 
-    fn play(self) -> Exit {
+    fn play(mut self) -> Exit {
         let path = self.folder.path().join("tidegate.yaml");
         let registry = Arc::new(Registry::new());
         let both = match Loaded::open(&path, Purpose::Run, &Kept::default(), &registry) {
@@ -98,7 +104,8 @@ impl Stage {
             Ok(log) => log,
             Err(error) => return run::cannot_start(&error),
         };
-        let invite = || say(&data::invitation(self.port, self.admin_port, &self.token, &path));
+        let (port, admin_port) = (self.port.release(), self.admin_port.release());
+        let invite = || say(&data::invitation(port, admin_port, &self.token, &path));
         let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log), invite));
         say(&format!(
             "Stopping PostgreSQL and removing {} …",
@@ -108,15 +115,27 @@ impl Stage {
     }
 }
 
-/// The wanted port, or the next free one after it.
-fn free_port(wanted: u16, whose: &str) -> anyhow::Result<u16> {
-    let last = wanted.saturating_add(PORTS);
-    let free = (wanted..=last).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    let port = free.with_context(|| format!("every port from {wanted} to {last} is taken"))?;
-    if port != wanted {
-        say(&format!("Port {wanted} for {whose} is taken; using {port}."));
+impl Reserved {
+    /// The wanted port, or the next free one after it.
+    fn find(wanted: u16, whose: &str) -> anyhow::Result<Self> {
+        let last = wanted.saturating_add(PORTS);
+        let bind = |port| TcpListener::bind(("127.0.0.1", port)).ok();
+        let free = (wanted..=last).find_map(|number| Some((number, bind(number)?)));
+        let (number, held) = free.with_context(|| format!("every port from {wanted} to {last} is taken"))?;
+        if number != wanted {
+            say(&format!("Port {wanted} for {whose} is taken; using {number}."));
+        }
+        Ok(Self {
+            number,
+            held: Some(held),
+        })
     }
-    Ok(port)
+
+    /// Lets go of it, for the gateway to take.
+    fn release(&mut self) -> u16 {
+        self.held = None;
+        self.number
+    }
 }
 
 /// Tells the user; nobody needs to be there.
