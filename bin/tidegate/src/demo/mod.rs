@@ -1,0 +1,163 @@
+//! A throw-away PostgreSQL from this machine with the gateway in front of it.
+
+mod data;
+mod guard;
+mod postgres;
+mod programs;
+mod user;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tempfile::TempDir;
+use tidegate_telemetry::Registry;
+
+use crate::builder::{Kept, Purpose};
+use crate::exit::Exit;
+use crate::load::Loaded;
+use crate::run;
+use postgres::Postgres;
+use programs::Programs;
+
+/// How many ports are tried from the wanted one on.
+const PORTS: u16 = 100;
+
+/// What the demo is to be.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wishes {
+    /// The gateway's port for PostgreSQL clients; the next free one if it is taken.
+    #[arg(long, default_value_t = 6432)]
+    port: u16,
+    /// The port of the admin API; the next free one if it is taken.
+    #[arg(long, default_value_t = 9930)]
+    admin_port: u16,
+    /// Offer no TLS to clients.
+    #[arg(long)]
+    no_tls: bool,
+}
+
+/// Everything that was set up, gone when dropped.
+struct Stage {
+    // Stopped before its folder goes.
+    _postgres: Postgres,
+    folder: TempDir,
+    port: Reserved,
+    admin_port: Reserved,
+    token: String,
+}
+
+/// A port that nobody else takes until the gateway does.
+struct Reserved {
+    number: u16,
+    held: Option<TcpListener>,
+}
+
+/// Runs the demo until Ctrl-C.
+pub(crate) fn demo(wishes: &Wishes) -> Exit {
+    match Stage::set(wishes) {
+        Ok(stage) => stage.play(),
+        Err(error) => {
+            eprintln!("tidegate demo: {error:#}");
+            Exit::CannotStart
+        }
+    }
+}
+
+impl Stage {
+    fn set(wishes: &Wishes) -> anyhow::Result<Self> {
+        let programs = Programs::find()?;
+        let port = Reserved::find(wishes.port, "clients")?;
+        let admin_port = Reserved::find(wishes.admin_port, "the admin API")?;
+        say(&format!(
+            "Starting a throw-away PostgreSQL from {} …",
+            programs.folder().display()
+        ));
+        let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
+        let folder = folder.context("cannot make a temporary directory")?;
+        let postgres = Postgres::start(&programs, folder.path())?;
+        let token = random_token()?;
+        let yaml = data::config(port.number, admin_port.number, &token, postgres.port(), !wishes.no_tls);
+        std::fs::write(folder.path().join("tidegate.yaml"), yaml).context("cannot write the configuration")?;
+        Ok(Self {
+            _postgres: postgres,
+            folder,
+            port,
+            admin_port,
+            token,
+        })
+    }
+
+    fn play(mut self) -> Exit {
+        let path = self.folder.path().join("tidegate.yaml");
+        let registry = Arc::new(Registry::new());
+        let both = match Loaded::open(&path, Purpose::Run, &Kept::default(), &registry) {
+            Ok(both) => both,
+            Err(mistakes) => {
+                eprint!("{mistakes}");
+                return Exit::Mistakes;
+            }
+        };
+        let log = match tidegate_telemetry::init(&both.0.config.log) {
+            Ok(log) => log,
+            Err(error) => return run::cannot_start(&error),
+        };
+        let (port, admin_port) = (self.port.release(), self.admin_port.release());
+        let invite = || say(&data::invitation(port, admin_port, &self.token, &path));
+        let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log), invite));
+        say(&format!(
+            "Stopping PostgreSQL and removing {} …",
+            self.folder.path().display()
+        ));
+        exit
+    }
+}
+
+impl Reserved {
+    /// The wanted port, or the next free one after it.
+    fn find(wanted: u16, whose: &str) -> anyhow::Result<Self> {
+        let last = wanted.saturating_add(PORTS);
+        let bind = |port| TcpListener::bind(("127.0.0.1", port)).ok();
+        let free = (wanted..=last).find_map(|number| Some((number, bind(number)?)));
+        let (number, held) = free.with_context(|| format!("every port from {wanted} to {last} is taken"))?;
+        if number != wanted {
+            say(&format!("Port {wanted} for {whose} is taken; using {number}."));
+        }
+        Ok(Self {
+            number,
+            held: Some(held),
+        })
+    }
+
+    /// Lets go of it, for the gateway to take.
+    fn release(&mut self) -> u16 {
+        self.held = None;
+        self.number
+    }
+}
+
+/// Tells the user; nobody needs to be there.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// 128 bits from the operating system, in hexadecimal.
+fn random_token() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 16];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
+    read.context("cannot read /dev/urandom")?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// Writes a text that only its owner reads.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
+}

@@ -1,0 +1,185 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_admin::Admin;
+use tidegate_telemetry::{LogHandle, Registry};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+
+use crate::builder::{Kept, Purpose};
+use crate::exit::Exit;
+use crate::gateway::Gateway;
+use crate::load::Loaded;
+use crate::registry::Plan;
+use crate::version;
+
+/// Threads for everything that is not a client's bytes.
+const CONTROL_THREADS: usize = 2;
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long a changed file must stay as it is before it is read, so that nobody reads half of it.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How long tasks of the control plane may take to end.
+const CONTROL_END: Duration = Duration::from_secs(1);
+
+/// Runs the gateway until a signal ends it.
+pub(crate) fn run(path: &Path) -> Exit {
+    let registry = Arc::new(Registry::new());
+    let (loaded, plan) = match Loaded::open(path, Purpose::Run, &Kept::default(), &registry) {
+        Ok(both) => both,
+        Err(mistakes) => {
+            eprint!("{mistakes}");
+            return Exit::Mistakes;
+        }
+    };
+    let log = match tidegate_telemetry::init(&loaded.config.log) {
+        Ok(log) => log,
+        Err(error) => return cannot_start(&error),
+    };
+    tracing::info!(config = %path.display(), "{}", version::line());
+    on_control_plane(|| serve(path, (loaded, plan), registry, Some(log), || ()))
+}
+
+/// Runs something on the control plane's threads.
+pub(crate) fn on_control_plane<F: Future<Output = Exit>>(work: impl FnOnce() -> F) -> Exit {
+    match control_plane() {
+        Ok(runtime) => {
+            let exit = runtime.block_on(work());
+            runtime.shutdown_timeout(CONTROL_END);
+            exit
+        }
+        Err(error) => cannot_start(&error),
+    }
+}
+
+fn control_plane() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+}
+
+/// Serves until a signal ends it; `started` is called once everything listens.
+pub(crate) async fn serve(
+    path: &Path,
+    (loaded, plan): (Loaded, Plan),
+    registry: Arc<Registry>,
+    log: Option<LogHandle>,
+    started: impl FnOnce(),
+) -> Exit {
+    // Taken over before anything starts, so that no signal finds the process half way.
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return cannot_start(&error),
+    };
+    let admin = loaded.config.admin.clone();
+    let gateway = match Gateway::start(path, (loaded, plan), &registry, log).await {
+        Ok(gateway) => gateway,
+        Err(error) => return cannot_start(&error),
+    };
+    let mut tasks = JoinSet::new();
+    if admin.enabled {
+        let source = Arc::clone(&gateway) as Arc<dyn tidegate_admin::Source>;
+        match Admin::bind(&admin, source, registry).await {
+            Ok(bound) => {
+                let address = bound
+                    .address()
+                    .map_or_else(|_| String::new(), |address| address.to_string());
+                tracing::info!(%address, "admin API");
+                tasks.spawn(bound.serve());
+            }
+            Err(error) => {
+                gateway.stop().await;
+                return cannot_start(&error);
+            }
+        }
+    }
+    tasks.spawn(gateway.watch_health());
+    tasks.spawn(watch_files(Arc::clone(&gateway)));
+    started();
+    let exit = signals.follow(&gateway).await;
+    if !matches!(exit, Exit::Signal(_)) {
+        tasks.shutdown().await;
+        gateway.stop().await;
+        tracing::info!("stopped");
+    }
+    exit
+}
+
+/// Says why nothing was started; the log may not be there, or go elsewhere.
+pub(crate) fn cannot_start(error: &dyn std::fmt::Display) -> Exit {
+    tracing::error!(%error, "cannot start");
+    eprintln!("tidegate: {error}");
+    Exit::CannotStart
+}
+
+/// Looks at the configuration and at the certificates again and again.
+async fn watch_files(gateway: Arc<Gateway>) {
+    let mut told = Vec::new();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if gateway.look() {
+            tokio::time::sleep(SETTLE).await;
+            while gateway.look() {
+                tokio::time::sleep(SETTLE).await;
+            }
+            // It logs what came of it.
+            let _ = gateway.reload().await;
+        }
+        let wrong = gateway.look_at_certificates().await;
+        if wrong != told {
+            for error in &wrong {
+                tracing::error!(%error, "the old certificate stays in use");
+            }
+            told = wrong;
+        }
+    }
+}
+
+/// The signals that this process listens to.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Reloads and, at the end, drains; a second signal to end ends at once.
+    async fn follow(&mut self, gateway: &Gateway) -> Exit {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => drop(gateway.reload().await),
+                number = ending(&mut self.terminate, &mut self.interrupt) => {
+                    tracing::info!(signal = number, "draining; another signal ends at once");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            is_empty = gateway.drain() => if is_empty { Exit::Done } else { Exit::DrainTimedOut },
+            number = ending(&mut self.terminate, &mut self.interrupt) => {
+                tracing::warn!(signal = number, "ending at once");
+                Exit::Signal(number)
+            }
+        }
+    }
+}
+
+/// The number of the signal that asks to end.
+async fn ending(terminate: &mut Signal, interrupt: &mut Signal) -> u8 {
+    tokio::select! {
+        _ = terminate.recv() => 15,
+        _ = interrupt.recv() => 2,
+    }
+}

@@ -1,0 +1,92 @@
+//! `tidegate demo` with the PostgreSQL of this machine.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Folder, command, http};
+use rustix::process::Signal;
+use tidegate_kit::{Port, wait_until};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[test]
+fn says_what_to_type_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let port = Port::reserve();
+    let taken = TcpListener::bind(port.address()).expect("the port");
+    // Both want the same one after that.
+    let admin = (port.number() + 1).to_string();
+    let mut child = command(&folder)
+        .args(["demo", "--port", &port.number().to_string(), "--admin-port", &admin])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("start");
+    let mut lines = BufReader::new(child.stdout.take().expect("standard output"))
+        .lines()
+        .map_while(Result::ok);
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("Ctrl-C")).collect();
+    let said = said.join("\n");
+    let admin = listening_at(&said);
+    assert!(
+        said.contains(&format!("Port {} for clients is taken", port.number())),
+        "{said}"
+    );
+    assert!(said.contains("psql postgresql://demo:demo@127.0.0.1:"), "{said}");
+    assert_eq!(http(admin, "GET", "/livez").0, 200);
+    assert_eq!(
+        http(admin, "GET", "/v1/pools").0,
+        401,
+        "the token is another at each start"
+    );
+    let left = |folder: &Folder| std::fs::read_dir(folder.path()).map_or(0, Iterator::count);
+    assert_eq!(left(&folder), 1);
+
+    common::signal(child.id(), Signal::INT);
+    let mut status = None;
+    wait_until(PATIENCE, || {
+        status = child.try_wait().ok().flatten();
+        status.is_some()
+    });
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    assert_eq!(left(&folder), 0);
+    drop(taken);
+}
+
+#[test]
+fn a_killed_demo_leaves_nothing_behind_either() {
+    let folder = Folder::new();
+    let (port, admin) = (Port::reserve(), Port::reserve());
+    let mut child = command(&folder)
+        .args([
+            "demo",
+            "--no-tls",
+            "--port",
+            &port.number().to_string(),
+            "--admin-port",
+            &admin.number().to_string(),
+        ])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("start");
+    let lines = BufReader::new(child.stdout.take().expect("standard output"))
+        .lines()
+        .map_while(Result::ok);
+    assert!(lines.take_while(|line| !line.starts_with("Ctrl-C")).count() > 5);
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    let is_empty = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count) == 0;
+    assert!(wait_until(PATIENCE, is_empty), "the temporary directory is still there");
+}
+
+/// The admin API's address, as the demo says it.
+fn listening_at(said: &str) -> SocketAddr {
+    let (_, rest) = said.split_once("metrics  http://").expect("where the metrics are");
+    let (address, _) = rest.split_once('/').expect("a path");
+    address.parse().expect("an address")
+}
