@@ -55,6 +55,7 @@ pub enum LoginMethod {
     Md5,
     /// A proof of the password (SCRAM), bound to the TLS channel where both sides can.
     #[default]
+    #[serde(rename = "scram-sha-256")]
     ScramSha256,
     /// A client certificate whose common name is the user.
     Cert,

@@ -11,7 +11,7 @@ use tidegate_net::{Keepalive, NetError, Parked, Stream, TlsClientMode, dial};
 use tidegate_postgres_wire::login::{
     ChannelBinding, Credential, Ready, SaltedKeys, ServerLoginError, Step, Upstream, UpstreamTerms,
 };
-use tidegate_postgres_wire::{Frame, FrameError, Head, Version, cancel_request, ssl_request, sqlstate};
+use tidegate_postgres_wire::{Frame, FrameError, Head, Version, cancel_request, sqlstate, ssl_request};
 
 use crate::plan::ClusterRules;
 use crate::server::unavailable;
@@ -213,7 +213,10 @@ async fn log_in(
         salted: salted.get(&key),
     });
     let mut out = Vec::new();
-    let parameters = order.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let parameters = order
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     login.begin(&mut out, &order.database, parameters);
     stream.write_all(&out).await.map_err(NetError::from)?;
     let mut held = Vec::new();

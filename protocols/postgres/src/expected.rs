@@ -27,8 +27,6 @@ pub(crate) enum Entry {
     OwnQuery,
     /// A Parse of the gateway's own.
     OwnParse,
-    /// A Close of the gateway's own.
-    OwnClose,
     /// A Parse that was not sent, because the server has the statement: the gateway says ParseComplete.
     FakeParse,
     /// A Close that was not sent: the gateway says CloseComplete.
@@ -39,7 +37,7 @@ pub(crate) enum Entry {
 
 impl Entry {
     fn is_own(self) -> bool {
-        matches!(self, Self::OwnQuery | Self::OwnParse | Self::OwnClose)
+        matches!(self, Self::OwnQuery | Self::OwnParse)
     }
 
     fn ends_with_ready(self) -> bool {
@@ -98,18 +96,13 @@ impl Expected {
             }
             Entry::Query | Entry::Function | Entry::Sync => self.open = false,
             Entry::Parse | Entry::Bind | Entry::Describe | Entry::Execute | Entry::Close => self.open = true,
-            Entry::FakeParse | Entry::FakeClose | Entry::OwnParse | Entry::OwnClose => self.open = true,
+            Entry::FakeParse | Entry::FakeClose | Entry::OwnParse => self.open = true,
             Entry::CopyData if self.queue.is_empty() || self.copying => return false,
             Entry::CopyData if self.queue.back() == Some(&Entry::CopyData) => return true,
             Entry::OwnQuery | Entry::Local | Entry::CopyData => {}
         }
         self.queue.push_back(entry);
         true
-    }
-
-    /// Something was sent that has no answer of its own, but belongs to a batch.
-    pub(crate) fn opened(&mut self) {
-        self.open = true;
     }
 
     /// The next fake answer that is due now.
@@ -135,7 +128,7 @@ impl Expected {
         let completes = match (kind, front) {
             (b'1', Some(Entry::Parse | Entry::OwnParse))
             | (b'2', Some(Entry::Bind))
-            | (b'3', Some(Entry::Close | Entry::OwnClose))
+            | (b'3', Some(Entry::Close))
             | (b'T' | b'n', Some(Entry::Describe))
             | (b'I' | b's', Some(Entry::Execute)) => true,
             (b'C', Some(Entry::Execute)) => {
@@ -242,11 +235,6 @@ impl Expected {
     /// Whether a COPY IN is under way, so that a Sync ends nothing.
     pub(crate) fn is_copying(&self) -> bool {
         self.copying
-    }
-
-    /// Whether the server is skipping messages up to the next Sync.
-    pub(crate) fn is_skipping(&self) -> bool {
-        self.skipping
     }
 }
 

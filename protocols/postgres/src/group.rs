@@ -97,7 +97,9 @@ impl Group {
     pub(crate) fn pick(&self, now: Instant) -> Result<EndpointPool, Refusal> {
         let mut picker = self.picker.borrow_mut();
         let Some(endpoint) = picker.pick(self.route.role, now) else {
-            return Err(unavailable("the cluster has no endpoint of this role at the moment; try again"));
+            return Err(unavailable(
+                "the cluster has no endpoint of this role at the moment; try again",
+            ));
         };
         let mut pools = self.pools.borrow_mut();
         if let Some(known) = pools.iter().find(|known| Arc::ptr_eq(&known.endpoint, endpoint)) {
@@ -132,7 +134,10 @@ impl Group {
 
     /// Whether nothing of it is in use.
     pub(crate) fn is_unused(&self) -> bool {
-        self.pools.borrow().iter().all(|pool| pool.pool.counts() == tidegate_pool::Counts::default())
+        self.pools
+            .borrow()
+            .iter()
+            .all(|pool| pool.pool.counts() == tidegate_pool::Counts::default())
     }
 
     /// What a server says of itself to a client with these start-up settings, if that is known.

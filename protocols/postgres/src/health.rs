@@ -26,7 +26,10 @@ impl Postgres {
                     continue;
                 };
                 for endpoint in rules.cluster.endpoints().iter() {
-                    let last = due.iter().find(|(known, _)| Arc::ptr_eq(known, endpoint)).map(|(_, at)| *at);
+                    let last = due
+                        .iter()
+                        .find(|(known, _)| Arc::ptr_eq(known, endpoint))
+                        .map(|(_, at)| *at);
                     let at = match last {
                         Some(at) if at > now => at,
                         _ => {

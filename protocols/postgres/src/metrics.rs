@@ -49,10 +49,19 @@ impl Families {
                 "Errors that servers answered with, by class of SQLSTATE",
                 &["cluster", "database", "user", "class"],
             ),
-            query_time: histogram("tidegate_postgres_query_seconds", "Time from a request to the end of its reply"),
-            wait_time: histogram("tidegate_postgres_wait_seconds", "Time that clients waited for a server connection"),
+            query_time: histogram(
+                "tidegate_postgres_query_seconds",
+                "Time from a request to the end of its reply",
+            ),
+            wait_time: histogram(
+                "tidegate_postgres_wait_seconds",
+                "Time that clients waited for a server connection",
+            ),
             connect_time: histogram("tidegate_postgres_connect_seconds", "Time to open a server connection"),
-            connect_failures: counter("tidegate_postgres_connect_failures_total", "Server connections not opened"),
+            connect_failures: counter(
+                "tidegate_postgres_connect_failures_total",
+                "Server connections not opened",
+            ),
             cancels: counter("tidegate_postgres_cancels_total", "Cancels that were sent to servers"),
             discarded: counter(
                 "tidegate_postgres_servers_discarded_total",

@@ -11,8 +11,8 @@ use tidegate_pool::Limits;
 use tidegate_postgres_wire::login::Stored;
 
 use crate::config::{
-    ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresListener, Timeouts, User,
-    UserSuffix,
+    ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresListener, Timeouts,
+    User, UserSuffix,
 };
 use crate::users::UserFile;
 
@@ -165,7 +165,11 @@ impl ListenerRules {
             .collect();
         Self {
             method: login.method,
-            users: login.users.iter().map(|(name, user)| (name.clone(), known_user(user))).collect(),
+            users: login
+                .users
+                .iter()
+                .map(|(name, user)| (name.clone(), known_user(user)))
+                .collect(),
             user_file,
             query: login.query.clone(),
             routes,
@@ -280,7 +284,9 @@ impl ClusterRules {
 
     /// The password of the cluster's own credential.
     pub(crate) fn password(&self) -> Option<&Secret> {
-        self.credential.as_ref().and_then(|credential| credential.password.as_ref())
+        self.credential
+            .as_ref()
+            .and_then(|credential| credential.password.as_ref())
     }
 }
 

@@ -129,6 +129,8 @@ impl Protocol for Postgres {
 
 impl fmt::Debug for Postgres {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Postgres").field("node", &self.node).finish_non_exhaustive()
+        out.debug_struct("Postgres")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
 }

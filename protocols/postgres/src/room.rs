@@ -76,11 +76,6 @@ impl PostgresRoom {
         Arc::clone(&self.plan.borrow().1)
     }
 
-    /// The plan's generation that the room has followed.
-    pub(crate) fn generation(&self) -> u64 {
-        self.plan.borrow().0
-    }
-
     /// A number that no other session of this core has had.
     pub(crate) fn next_serial(&self) -> u64 {
         self.serial.set(self.serial.get() + 1);
@@ -98,7 +93,10 @@ impl PostgresRoom {
             .clusters
             .get(&route.cluster)
             .ok_or_else(|| unavailable("the cluster of this route is being removed"))?;
-        let metrics = self.postgres.families().group(&route.cluster, &route.database, &route.user);
+        let metrics = self
+            .postgres
+            .families()
+            .group(&route.cluster, &route.database, &route.user);
         let group = Group::new(route.clone(), Arc::clone(rules), metrics, credential, self.seed(), now);
         self.groups.borrow_mut().insert(route.clone(), Rc::clone(&group));
         Ok(group)
@@ -156,7 +154,10 @@ impl PostgresRoom {
         started: &crate::settings::Settings,
         verbose: bool,
     ) -> Order {
-        let user = rules.credential.as_ref().map_or(&group.route.user, |credential| &credential.user);
+        let user = rules
+            .credential
+            .as_ref()
+            .map_or(&group.route.user, |credential| &credential.user);
         let credential = match rules.password() {
             Some(password) => Credential::Password(password.clone()),
             None => group.credential(),
@@ -167,7 +168,10 @@ impl PostgresRoom {
             database: group.route.database.clone(),
             user: user.clone(),
             credential,
-            parameters: started.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            parameters: started
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             verbose,
         }
     }
@@ -218,7 +222,8 @@ impl PostgresRoom {
                     waiting: counts.waiting,
                     core: self.core.index,
                 });
-                pool.pool.each_idle(|server| view.servers.push(self.server_view(group, server, now)));
+                pool.pool
+                    .each_idle(|server| view.servers.push(self.server_view(group, server, now)));
             }
         }
     }
@@ -331,6 +336,8 @@ impl Room for PostgresRoom {
 
 impl fmt::Debug for PostgresRoom {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("PostgresRoom").field("core", &self.core.index).finish_non_exhaustive()
+        out.debug_struct("PostgresRoom")
+            .field("core", &self.core.index)
+            .finish_non_exhaustive()
     }
 }

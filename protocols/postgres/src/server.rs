@@ -44,8 +44,8 @@ pub(crate) struct Server {
     /// What the server reports of itself and of its settings.
     pub(crate) reported: Reported,
     pub(crate) prepared: Prepared,
-    /// Statements whose ParseComplete is to come, in order.
-    pub(crate) parsing: VecDeque<Rc<Statement>>,
+    /// Statements whose ParseComplete is to come, in order; none for the unnamed one.
+    pub(crate) parsing: VecDeque<Option<Rc<Statement>>>,
     /// Names that the client gives or takes when the matching completion passes, in order.
     pub(crate) naming: VecDeque<Naming>,
     /// The answers that are due for [`crate::expected::Entry::Local`], in order.

@@ -75,7 +75,11 @@ impl SettingsTable {
         let key = hash_of(&values);
         let mut known = self.known.borrow_mut();
         let same = known.entry(key).or_default();
-        if let Some(found) = same.iter().filter_map(Weak::upgrade).find(|found| found.values == values) {
+        if let Some(found) = same
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|found| found.values == values)
+        {
             return found;
         }
         let mut planning = DefaultHasher::new();
@@ -121,7 +125,11 @@ pub(crate) fn transition<'d>(
             return Err(());
         }
         // A role comes last: it may not have the right to change what comes after it.
-        let to = if PLANNING[1..].contains(&name) { &mut last } else { &mut sql };
+        let to = if PLANNING[1..].contains(&name) {
+            &mut last
+        } else {
+            &mut sql
+        };
         set_config(to, name, Some(value));
     }
     for (name, _) in have.iter() {
@@ -198,10 +206,18 @@ mod tests {
         assert!(!Rc::ptr_eq(&one, &changed));
         assert!(Rc::ptr_eq(&one, &table.with(&changed, [("TIMEZONE", Some("UTC"))])));
         assert_eq!(one.planning(), changed.planning());
-        assert_ne!(one.planning(), table.with(&one, [("search_path", Some("x"))]).planning());
+        assert_ne!(
+            one.planning(),
+            table.with(&one, [("search_path", Some("x"))]).planning()
+        );
     }
 
-    fn check(have: &[(&str, &str)], want: &[(&str, &str)], started: &[(&str, &str)], expected: Result<Option<&str>, ()>) {
+    fn check(
+        have: &[(&str, &str)],
+        want: &[(&str, &str)],
+        started: &[(&str, &str)],
+        expected: Result<Option<&str>, ()>,
+    ) {
         let table = SettingsTable::default();
         let settings = |values: &[(&str, &str)]| table.intern(values.iter().copied());
         let default_of = |name: &str| (name == "timezone").then_some("Etc/UTC");

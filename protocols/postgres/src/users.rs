@@ -60,7 +60,9 @@ fn read(path: &Path) -> Result<Users, UserFileError> {
     let file = || path.display().to_string();
     let wrong = |source| UserFileError::Read { file: file(), source };
     // The time is taken first: a change in between is found at the next look.
-    let modified = std::fs::metadata(path).and_then(|meta| meta.modified()).map_err(wrong)?;
+    let modified = std::fs::metadata(path)
+        .and_then(|meta| meta.modified())
+        .map_err(wrong)?;
     let text = std::fs::read_to_string(path).map_err(wrong)?;
     let mut stored = HashMap::new();
     for (number, line) in text.lines().enumerate() {
@@ -111,7 +113,11 @@ mod tests {
 
     fn check(line: &str, expected: Option<(&str, &str)>) {
         let found = pair(line);
-        assert_eq!(found.as_ref().map(|(u, s)| (u.as_str(), s.as_str())), expected, "{line}");
+        assert_eq!(
+            found.as_ref().map(|(u, s)| (u.as_str(), s.as_str())),
+            expected,
+            "{line}"
+        );
     }
 
     #[test]

@@ -30,7 +30,10 @@ pub(super) struct Hello {
 /// What a client wants once it has said hello.
 enum Wish {
     Start(Startup),
-    Cancel { process: i32, secret: Vec<u8> },
+    Cancel {
+        process: i32,
+        secret: Vec<u8>,
+    },
     /// It left, as a load balancer's probe does.
     Nothing,
 }
@@ -64,8 +67,11 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         return hello.refuse(&refusal, Kind::Limit).await;
     }
     if tls.is_some_and(|tls| tls.mode() == TlsMode::Require) && hello.identity.is_none() && peer.ip().is_some() {
-        let refusal = Refusal::new(Reason::Unauthenticated, "this server accepts encrypted connections only: use TLS")
-            .with_code(sqlstate::INVALID_AUTHORIZATION);
+        let refusal = Refusal::new(
+            Reason::Unauthenticated,
+            "this server accepts encrypted connections only: use TLS",
+        )
+        .with_code(sqlstate::INVALID_AUTHORIZATION);
         return hello.refuse(&refusal, Kind::Tls).await;
     }
     let plan = postgres.plan();
@@ -88,7 +94,11 @@ async fn seat(
     if must_say {
         let mut out = Vec::new();
         backend::negotiate_protocol_version(&mut out, version, startup.protocol_options());
-        hello.stream.write_all(&out).await.map_err(|error| SessionError::downstream(&error))?;
+        hello
+            .stream
+            .write_all(&out)
+            .await
+            .map_err(|error| SessionError::downstream(&error))?;
     }
     let route = match find_route(rules, &startup, &hello) {
         Ok(route) => route,
@@ -99,7 +109,10 @@ async fn seat(
         most => match postgres.per_user().take(route.user.clone(), most) {
             Some(permit) => Some(permit),
             None => {
-                let text = format!("too many connections for role \"{}\" (max_clients_per_user)", route.user);
+                let text = format!(
+                    "too many connections for role \"{}\" (max_clients_per_user)",
+                    route.user
+                );
                 return hello.refuse(&Refusal::new(Reason::Overloaded, text), Kind::Limit).await;
             }
         },
@@ -139,7 +152,9 @@ async fn forward_cancel(postgres: &Postgres, cores: &Cores, protocol: usize, pro
         return;
     }
     let request = CancelRequest { process, secret };
-    cores.deliver(usize::from(address.core()), protocol, Box::new(request)).await;
+    cores
+        .deliver(usize::from(address.core()), protocol, Box::new(request))
+        .await;
 }
 
 impl Hello {

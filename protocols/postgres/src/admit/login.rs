@@ -39,7 +39,12 @@ pub(super) async fn log_in(
     }
     let stored = match known {
         Some(user) => user.stored.clone(),
-        None => postgres.lookups().stored(postgres, rules, listener, &route.user).await?,
+        None => {
+            postgres
+                .lookups()
+                .stored(postgres, rules, listener, &route.user)
+                .await?
+        }
     };
     let method = match rules.method {
         LoginMethod::Cert => return Ok(by_certificate(postgres, hello, route, stored)),
@@ -82,7 +87,9 @@ async fn answer(hello: &mut Hello) -> Result<Option<usize>, SessionError> {
     loop {
         let wrong = |text: String| SessionError::new(Origin::Downstream, Kind::Protocol, text);
         if let Some(head) = Head::read(&hello.held).map_err(|error| wrong(error.to_string()))? {
-            Downstream::LIMITS.check(head).map_err(|error| wrong(error.to_string()))?;
+            Downstream::LIMITS
+                .check(head)
+                .map_err(|error| wrong(error.to_string()))?;
             if hello.held.len() >= head.total() {
                 return Ok(Some(head.total()));
             }
@@ -100,7 +107,10 @@ fn forbids(user: &KnownUser, method: LoginMethod, route: &Route) -> Option<Refus
         return no(format!("role \"{}\" is not permitted to log in", route.user));
     }
     if !user.methods.is_empty() && !user.methods.contains(&method) {
-        return no(format!("role \"{}\" may not log in by this listener's method", route.user));
+        return no(format!(
+            "role \"{}\" may not log in by this listener's method",
+            route.user
+        ));
     }
     if !user.databases.is_empty() && !user.databases.contains(&route.database) {
         let text = format!("permission denied for database \"{}\"", route.database);
@@ -133,7 +143,9 @@ fn proven(postgres: &Postgres, accepted: Accepted, stored: Option<Stored>, route
     let rules: Option<&Arc<ClusterRules>> = plan.clusters.get(&route.cluster);
     let own = rules.filter(|rules| rules.credential.is_some());
     let credential = match own {
-        Some(rules) => rules.password().map_or(Credential::None, |secret| Credential::Password(secret.clone())),
+        Some(rules) => rules
+            .password()
+            .map_or(Credential::None, |secret| Credential::Password(secret.clone())),
         None => match (accepted.reusable, stored) {
             (Reusable::Password(password), _) => Credential::Password(password),
             (_, Some(Stored::Password(password))) => Credential::Password(Secret::clone(&password)),

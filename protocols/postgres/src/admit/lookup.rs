@@ -77,7 +77,9 @@ async fn ask(postgres: &Postgres, query: &LoginQuery, user: &str) -> Result<Opti
     let plan = postgres.plan();
     let rules = plan.clusters.get(query.cluster.as_str()).ok_or("its cluster is gone")?;
     let mut picker = Picker::new(Arc::clone(&rules.cluster), 1);
-    let endpoint = picker.pick(Role::Primary, Instant::now()).ok_or("its cluster has no primary")?;
+    let endpoint = picker
+        .pick(Role::Primary, Instant::now())
+        .ok_or("its cluster has no primary")?;
     let credential = query.password.clone().map_or(Credential::None, Credential::Password);
     let order = Order {
         rules: Arc::clone(rules),
@@ -88,7 +90,9 @@ async fn ask(postgres: &Postgres, query: &LoginQuery, user: &str) -> Result<Opti
         parameters: vec![("application_name".to_owned(), "tidegate login".to_owned())],
         verbose: true,
     };
-    let opened = dial::open(&order, postgres.salted()).await.map_err(|error| error.to_string())?;
+    let opened = dial::open(&order, postgres.salted())
+        .await
+        .map_err(|error| error.to_string())?;
     let mut stream = opened.stream.adopt().map_err(|error| error.to_string())?;
     let limit = rules.connect.timeout.duration().max(Duration::from_secs(1));
     match tokio::time::timeout(limit, run(&mut stream, &query.statement, user)).await {
@@ -114,7 +118,9 @@ async fn run(stream: &mut Stream, statement: &str, user: &str) -> Result<Option<
         };
         match frame.kind {
             b'D' => found.push(secret(frame)?),
-            b'E' => return Err(ErrorFields::read(frame.body).map_or_else(|e| e.to_string(), |f| f.message().into_owned())),
+            b'E' => {
+                return Err(ErrorFields::read(frame.body).map_or_else(|e| e.to_string(), |f| f.message().into_owned()));
+            }
             b'Z' => break,
             _ => {}
         }

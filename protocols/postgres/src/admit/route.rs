@@ -29,7 +29,10 @@ pub(super) fn find_route(rules: &ListenerRules, startup: &Startup, hello: &Hello
     let rule = rules.routes.iter().find(|rule| rule.conditions.hold(&subject));
     match rule {
         None => {
-            let text = format!("no route for database \"{}\" and user \"{}\"", subject.database, subject.user);
+            let text = format!(
+                "no route for database \"{}\" and user \"{}\"",
+                subject.database, subject.user
+            );
             Err(Refusal::new(Reason::Denied, text).with_code(sqlstate::INVALID_CATALOG_NAME))
         }
         Some(rule) => match &rule.to {
@@ -52,7 +55,9 @@ fn by_suffix(rule: &Rule, suffix: &UserSuffix, startup: &Startup) -> Result<Rout
         Some(rest) => (rest, true),
         None => (full, false),
     };
-    let parts = rest.rsplit_once('.').filter(|(user, id)| !user.is_empty() && !id.is_empty());
+    let parts = rest
+        .rsplit_once('.')
+        .filter(|(user, id)| !user.is_empty() && !id.is_empty());
     let Some((user, id)) = parts else {
         return Err(no(format!(
             "the user name \"{full}\" names no deployment: write user.deployment or user.deployment.pool"
@@ -114,7 +119,9 @@ mod tests {
         parameters.extend(database.map(|name| ("database".to_owned(), name.to_owned())));
         let version = Version::V3_0;
         let found = by_suffix(&rule, &suffix, &Startup { version, parameters });
-        let found = found.as_ref().map(|r| (r.user.as_str(), &*r.cluster, r.database.as_str()));
+        let found = found
+            .as_ref()
+            .map(|r| (r.user.as_str(), &*r.cluster, r.database.as_str()));
         match expected {
             Ok(expected) => assert_eq!(found, Ok(expected)),
             Err(code) => assert_eq!(found.unwrap_err().code.as_deref(), Some(code)),
@@ -126,7 +133,11 @@ mod tests {
         check("app.orders", Some("shop"), Ok(("app", "orders_direct", "shop")));
         check("app.orders.pool", Some("shop"), Ok(("app", "orders_pool", "shop")));
         check("a.b.orders", None, Ok(("a.b", "orders_direct", "postgres")));
-        check("app.orders", Some("app.orders"), Ok(("app", "orders_direct", "postgres")));
+        check(
+            "app.orders",
+            Some("app.orders"),
+            Ok(("app", "orders_direct", "postgres")),
+        );
         check("app.orders", Some(""), Ok(("app", "orders_direct", "postgres")));
         for wrong in ["app", "app.", ".orders", "app.pool", "app.unknown", "app.bare.pool"] {
             check(wrong, None, Err("08001"));

@@ -1,0 +1,260 @@
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tidegate_base::{Reason, Refusal};
+use tidegate_engine::SessionError;
+use tidegate_postgres_wire::backend::Status;
+use tidegate_postgres_wire::frontend;
+
+use super::shared::State;
+use super::{Due, PoolMode, Session};
+use crate::effects::{Answers, Touched};
+use crate::expected::Entry;
+use crate::server::{Need, ServerLease, ServerSeat};
+use crate::settings::transition;
+
+impl Session {
+    /// Takes a server, or queues up for one. `true` when something came of it at once.
+    pub(super) fn borrow(&mut self, cx: &Context<'_>) -> bool {
+        let now = Instant::now();
+        self.room.plan();
+        let pool = match self.group.pick(now) {
+            Ok(pool) => pool,
+            Err(refusal) => {
+                self.refuse_held(&refusal);
+                return true;
+            }
+        };
+        let settings = Rc::clone(&self.settings);
+        while let Some(mut lease) = pool.pool.try_lend(|server| Rc::ptr_eq(&server.settings, &settings)) {
+            // A connection that died while it was idle is replaced before a client gets it.
+            if !lease.is_well() {
+                continue;
+            }
+            self.pool = Some(pool);
+            return self.begin(lease, cx);
+        }
+        let seat = match &self.seat {
+            Some(seat) => Rc::clone(seat),
+            None => ServerSeat::new(Need {
+                started: Rc::clone(&self.started),
+            }),
+        };
+        self.seat = Some(Rc::clone(&seat));
+        if !pool.pool.wait(&seat, cx.waker()) {
+            let text = "too many clients wait for a server connection (queue_size); try again";
+            self.refuse_held(&Refusal::new(Reason::Overloaded, text));
+            return true;
+        }
+        self.pool = Some(pool.clone());
+        self.wait_for(now);
+        self.room.open_wanted(&self.group, &pool, self.verbose);
+        false
+    }
+
+    fn wait_for(&mut self, now: Instant) {
+        self.waits = true;
+        self.began = now;
+        self.shared.state.set(State::Waiting);
+        let limit = self.group.rules().queue_timeout;
+        self.limit(limit, Due::Queue);
+    }
+
+    /// Whether the wait is over.
+    pub(super) fn poll_lease(&mut self, cx: &Context<'_>) -> Result<bool, SessionError> {
+        let (Some(pool), Some(seat)) = (&self.pool, &self.seat) else {
+            self.waits = false;
+            return Ok(true);
+        };
+        match pool.pool.poll_turn(seat, cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(lease)) => {
+                self.waits = false;
+                self.group.metrics.wait_time.record(self.began.elapsed());
+                self.begin(lease, cx);
+                Ok(true)
+            }
+            Poll::Ready(Err(refusal)) => {
+                self.waits = false;
+                self.pool = None;
+                self.refuse_held(&refusal);
+                Ok(true)
+            }
+        }
+    }
+
+    pub(super) fn leave_queue(&mut self, now: Instant) {
+        self.waits = false;
+        if let (Some(pool), Some(seat)) = (self.pool.take(), &self.seat) {
+            pool.pool.leave(seat, now);
+        }
+    }
+
+    /// Makes a server this client's own: its settings first, then the BEGIN that was put off. Both go out in one write
+    /// with the request. `false` when the server cannot be made to fit and another is being opened.
+    fn begin(&mut self, mut lease: ServerLease, cx: &Context<'_>) -> bool {
+        if !Rc::ptr_eq(&lease.settings, &self.settings) {
+            let group = &self.group;
+            let defaults: Vec<(String, String)> = lease
+                .started
+                .iter()
+                .filter(|(name, _)| self.settings.get(name).is_none())
+                .filter_map(|(name, _)| Some((name.to_owned(), group.default_of(name)?)))
+                .collect();
+            let default_of = |name: &str| {
+                defaults
+                    .iter()
+                    .find(|(n, _)| n == name)
+                    .map(|(_, value)| value.as_str())
+            };
+            let fits = self.mode != PoolMode::Session || Rc::ptr_eq(&lease.started, &self.started);
+            match transition(&lease.settings, &self.settings, &lease.started, default_of) {
+                Ok(sql) if fits => {
+                    if let Some(sql) = sql {
+                        self.own_query(&mut lease, sql.as_bytes());
+                    }
+                    lease.settings = Rc::clone(&self.settings);
+                }
+                _ => {
+                    drop(lease);
+                    self.wait_for_another(cx);
+                    return false;
+                }
+            }
+        }
+        if let Some(bracket) = self.deferred.take() {
+            self.own_query(&mut lease, bracket.tag().as_bytes());
+        }
+        lease.endpoint.begin();
+        self.shared.lend(&lease);
+        self.shared.state.set(State::Active);
+        let limit = self.group.rules().timeouts.query.limit();
+        self.limit(limit, Due::Query);
+        self.began = Instant::now();
+        self.lease = Some(lease);
+        self.retry = true;
+        true
+    }
+
+    fn wait_for_another(&mut self, cx: &Context<'_>) {
+        let Some(pool) = self.pool.clone() else { return };
+        let seat = self.seat.get_or_insert_with(|| {
+            ServerSeat::new(Need {
+                started: Rc::clone(&self.started),
+            })
+        });
+        pool.pool.wait_first(seat, cx.waker());
+        self.wait_for(Instant::now());
+        self.room.open_wanted(&self.group, &pool, self.verbose);
+    }
+
+    pub(super) fn own_query(&self, lease: &mut ServerLease, sql: &[u8]) {
+        let mut out = Vec::new();
+        frontend::query(&mut out, sql);
+        lease.out.queue(&out, &self.room.core.buffers);
+        lease.expected.sent(Entry::OwnQuery);
+    }
+
+    /// Gives the server back, if the wire proves that it is clean and nothing of the client is left on it; finds out what
+    /// may be left on it first.
+    pub(super) fn try_release(&mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        if !lease.is_clean() || self.probing.is_some() || !self.cursor.at_boundary() {
+            self.between_requests(&lease);
+            self.lease = Some(lease);
+            return;
+        }
+        if let Some(touched) = self.touched.take() {
+            self.resolve(&mut lease, &touched);
+            if !lease.expected.is_settled() {
+                self.lease = Some(lease);
+                return;
+            }
+        }
+        if self.mode == PoolMode::Session || lease.pinned {
+            self.shared
+                .state
+                .set(if lease.pinned { State::Pinned } else { State::Idle });
+            let limit = self.group.rules().timeouts.client_idle.limit();
+            self.limit(limit, Due::ClientIdle);
+            self.lease = Some(lease);
+            return;
+        }
+        lease.endpoint.rest();
+        self.shared.lent.replace(None);
+        if let Some(pool) = self.pool.take() {
+            if lease.tainted {
+                self.room.clean_in_background(&self.group, pool, lease);
+            } else {
+                lease.give_back(Instant::now());
+            }
+        }
+        self.rest();
+    }
+
+    /// In an open transaction with nothing to do.
+    fn between_requests(&mut self, lease: &ServerLease) {
+        if lease.status != Status::Idle && lease.expected.is_settled() {
+            self.shared.state.set(State::InTransaction);
+            let limit = self.group.rules().timeouts.idle_in_transaction.limit();
+            self.limit(limit, Due::IdleInTransaction);
+        }
+    }
+
+    /// The transaction has ended: what it touched becomes known, from its words where they suffice, else by asking.
+    fn resolve(&mut self, lease: &mut ServerLease, touched: &Touched) {
+        lease.tainted |= touched.taint;
+        if touched.discard || touched.deallocate {
+            lease.prepared.clear();
+            self.names = None;
+        }
+        if touched.discard {
+            self.unnamed.clear();
+        }
+        if touched.reset_all {
+            self.settings = self.initial();
+            lease.settings = Rc::clone(&lease.started);
+        }
+        let started = self.initial();
+        let of_client: Vec<_> = touched.reset().map(|name| (name, started.get(name))).collect();
+        if !of_client.is_empty() {
+            let of_server = of_client.iter().map(|(name, _)| (*name, lease.started.get(name)));
+            let changed = self.room.settings.with(&lease.settings, of_server);
+            lease.settings = changed;
+            self.settings = self.room.settings.with(&self.settings, of_client);
+        }
+        if let Some(sql) = touched.question(self.settings.iter().map(|(name, _)| name)) {
+            self.own_query(lease, sql.as_bytes());
+            self.probing = Some(Box::new(Answers::default()));
+        }
+    }
+
+    /// The settings that the client started with.
+    fn initial(&self) -> Rc<crate::settings::Settings> {
+        if self.mode == PoolMode::Session {
+            return Rc::clone(&self.started);
+        }
+        let name = self.shared.application_name.borrow();
+        let name = Some(name.as_str()).filter(|name| !name.is_empty());
+        self.room.settings.with(&self.started, [("application_name", name)])
+    }
+
+    /// The server has said what is so now.
+    pub(super) fn learn(&mut self, lease: &mut ServerLease, answers: Answers) {
+        if let Some(pinned) = answers.pinned {
+            lease.pinned = pinned;
+        }
+        if answers.settings.is_empty() {
+            return;
+        }
+        let changes = || {
+            answers
+                .settings
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_deref()))
+        };
+        self.settings = self.room.settings.with(&self.settings, changes());
+        lease.settings = self.room.settings.with(&lease.settings, changes());
+    }
+}

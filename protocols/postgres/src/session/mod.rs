@@ -1,0 +1,444 @@
+//! A client's session: takes servers, moves bytes both ways, and gives servers back clean.
+//!
+//! One hand-written future, so that an idle session is small and a wake-up does all that it can without a task switch.
+
+mod clean;
+mod exchange;
+mod gather;
+mod lending;
+mod replies;
+mod requests;
+mod shared;
+mod welcome;
+
+pub(crate) use clean::clean;
+pub(crate) use shared::Shared;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tidegate_base::{Kind, Origin, Reason, Refusal};
+use tidegate_engine::{SessionContext, SessionError, Slot};
+use tidegate_net::{Outgoing, Stream};
+use tidegate_postgres_wire::backend::{self, Severity, Status};
+use tidegate_postgres_wire::{CancelAddress, CancelKey, Cursor, sqlstate};
+
+use crate::admit::Client;
+use crate::config::PoolMode;
+use crate::dial::fill;
+use crate::effects::{Answers, Bracket, Touched};
+use crate::group::{EndpointPool, Group};
+use crate::room::PostgresRoom;
+use crate::server::{ServerLease, ServerSeat};
+use crate::settings::Settings;
+use crate::statements::Names;
+use exchange::Shown;
+use shared::State;
+
+/// How many reads one wake-up may do before others get their turn.
+const TURNS: usize = 16;
+/// How much of a client is read while it waits for a server.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// One client's session.
+pub(crate) struct Session {
+    room: Rc<PostgresRoom>,
+    shared: Rc<Shared>,
+    slot: Slot,
+    group: Rc<Group>,
+    client: Stream,
+    to_client: Outgoing,
+    /// What the client sent and nobody has taken yet.
+    held: Vec<u8>,
+    /// Bytes of a message that is thrown away, still to come.
+    discard: usize,
+    cursor: Cursor,
+    mode: PoolMode,
+    settings: Rc<Settings>,
+    started: Rc<Settings>,
+    lease: Option<ServerLease>,
+    pool: Option<EndpointPool>,
+    seat: Option<Rc<ServerSeat>>,
+    waits: bool,
+    /// The held bytes are worth another look: a server was lent, or a verdict came.
+    retry: bool,
+    login: Option<Box<welcome::Login>>,
+    names: Option<Box<Names>>,
+    /// The unnamed statement: Parse's body behind the name.
+    unnamed: Vec<u8>,
+    deferred: Option<Bracket>,
+    touched: Option<Box<Touched>>,
+    probing: Option<Box<Answers>>,
+    chain: Option<Box<Shown>>,
+    /// The SQLSTATE of the exchange's first error.
+    failed: Option<[u8; 5]>,
+    began: Instant,
+    deadline: Option<(Instant, Due)>,
+    at_end: bool,
+    closing: bool,
+    woken: bool,
+    verbose: bool,
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Queue,
+    Query,
+    KillQuery,
+    IdleInTransaction,
+    ClientIdle,
+}
+
+impl Session {
+    pub(crate) fn new(room: Rc<PostgresRoom>, client: Client, context: SessionContext) -> Result<Self, SessionError> {
+        let now = Instant::now();
+        let stream = client
+            .stream
+            .adopt()
+            .map_err(|error| SessionError::downstream(&error))?;
+        let refused = |refusal: Refusal| SessionError::new(Origin::Internal, Kind::Config, refusal.text);
+        let group = room.group(&client.route, client.credential, now).map_err(refused)?;
+        let all = room
+            .settings
+            .intern(client.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let mode = if all.get("replication").is_some() {
+            PoolMode::Session
+        } else {
+            group.mode()
+        };
+        // In session mode a server is opened with everything; else the client's own name for itself is SET, so that
+        // clients that differ in nothing else share servers.
+        let started = match mode {
+            PoolMode::Session => Rc::clone(&all),
+            _ => room.settings.with(&all, [("application_name", None)]),
+        };
+        let slot = context.slot;
+        let core = room.core.index;
+        let address = u8::try_from(core)
+            .ok()
+            .and_then(|core| CancelAddress::new(room.postgres.node(), core, slot.number()))
+            .ok_or_else(|| SessionError::new(Origin::Internal, Kind::Limit, "too many sessions on one core"))?;
+        let key = CancelKey::new(address, client.version, fill);
+        let shared = Shared::new(
+            (slot.number(), room.next_serial(), core),
+            key,
+            Rc::clone(&group),
+            client.listener.clone(),
+            (client.peer, client.is_tls),
+            all.get("application_name").unwrap_or_default().to_owned(),
+        );
+        room.enter(&shared);
+        let chain = Shown::of(&room, &client.listener);
+        Ok(Self {
+            room,
+            shared,
+            slot,
+            group,
+            client: stream,
+            to_client: Outgoing::default(),
+            held: client.early,
+            discard: 0,
+            cursor: Cursor::new(),
+            mode,
+            settings: all,
+            started,
+            lease: None,
+            pool: None,
+            seat: None,
+            waits: false,
+            retry: false,
+            login: Some(Box::new(welcome::Login {
+                last_words: client.last_words,
+            })),
+            names: None,
+            unnamed: Vec::new(),
+            deferred: None,
+            touched: None,
+            probing: None,
+            chain,
+            failed: None,
+            began: now,
+            deadline: None,
+            at_end: false,
+            closing: false,
+            woken: false,
+            verbose: client.verbose,
+        })
+    }
+
+    /// Does what can be done now; ready when the session is over.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        for _ in 0..TURNS {
+            self.signals(cx)?;
+            let mut moved = false;
+            if self.login.is_some() {
+                moved |= self.welcome(cx)?;
+            }
+            if self.waits {
+                moved |= self.poll_lease(cx)?;
+            }
+            if self.lease.is_some() {
+                moved |= self.from_server(cx)?;
+            }
+            if self.closing {
+                ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
+                self.client.shutdown_write();
+                return Poll::Ready(Ok(()));
+            }
+            if self.login.is_none() {
+                moved |= self.from_client(cx)?;
+            }
+            if !moved && !self.closing {
+                return self.flush_all(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Before going to sleep: what is left to write keeps its waker.
+    fn flush_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        if let Poll::Ready(Err(error)) = self.flush_client(cx) {
+            return Poll::Ready(Err(SessionError::downstream(&error)));
+        }
+        if let Some(mut lease) = self.lease.take() {
+            let server = &mut *lease;
+            let flushed = server.out.poll_flush(cx, &mut server.stream, &self.room.core.buffers);
+            self.lease = Some(lease);
+            if let Poll::Ready(Err(_)) = flushed {
+                self.server_lost();
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
+    }
+
+    fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.to_client.poll_flush(cx, &mut self.client, &self.room.core.buffers)
+    }
+
+    /// Cancels, deadlines, drain.
+    fn signals(&mut self, cx: &Context<'_>) -> Result<(), SessionError> {
+        if !self.woken {
+            self.woken = true;
+            self.slot.set_waker(cx);
+            self.shared.set_waker(cx.waker());
+        }
+        if self.shared.take_cancel() {
+            self.cancel();
+        }
+        if let Some((at, due)) = self.deadline {
+            let now = Instant::now();
+            if now >= at {
+                self.set_deadline(None);
+                self.due(due, now)?;
+            }
+        }
+        if self.room.core.is_draining() && self.is_at_boundary() && self.login.is_none() {
+            let text = "terminating connection because the gateway is shutting down";
+            self.say_goodbye(&Refusal::new(Reason::ShuttingDown, text));
+        }
+        Ok(())
+    }
+
+    fn set_deadline(&mut self, deadline: Option<(Instant, Due)>) {
+        if self.deadline != deadline {
+            self.deadline = deadline;
+            self.slot.set_deadline(deadline.map(|(at, _)| at));
+        }
+    }
+
+    /// Arms a deadline, where the setting has one.
+    fn limit(&mut self, limit: Option<Duration>, due: Due) {
+        let deadline = limit.map(|limit| (Instant::now() + limit, due));
+        self.set_deadline(deadline);
+    }
+
+    fn due(&mut self, due: Due, now: Instant) -> Result<(), SessionError> {
+        match due {
+            Due::Queue if self.waits => {
+                self.leave_queue(now);
+                let text = "no server connection became free in time (queue_timeout); try again";
+                self.refuse_held(&Refusal::new(Reason::Overloaded, text));
+            }
+            Due::Query if self.lease.is_some() => {
+                self.cancel();
+                self.set_deadline(Some((now + Duration::from_secs(10), Due::KillQuery)));
+            }
+            Due::KillQuery if self.lease.is_some() => {
+                let text = "the query was cancelled (query timeout), and the server did not obey";
+                self.say_goodbye(&Refusal::new(Reason::TimedOut, text));
+            }
+            Due::IdleInTransaction if self.lease.is_some() => {
+                let text = "terminating connection due to idle-in-transaction timeout";
+                self.say_goodbye(&Refusal::new(Reason::TimedOut, text).with_code("25P03"));
+            }
+            Due::ClientIdle if self.is_at_boundary() => {
+                let text = "terminating connection due to idle-session timeout";
+                self.say_goodbye(&Refusal::new(Reason::TimedOut, text).with_code("57P05"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether no exchange and no transaction is under way.
+    fn is_at_boundary(&self) -> bool {
+        let server_rests = self.lease.as_ref().is_none_or(|lease| lease.is_clean());
+        server_rests && !self.waits && self.held.is_empty() && self.cursor.at_boundary() && self.deferred.is_none()
+    }
+
+    /// Cancels what the session's server is doing for it.
+    fn cancel(&mut self) {
+        if self.waits {
+            self.leave_queue(Instant::now());
+            let text = "canceling statement due to user request";
+            self.refuse_held(&Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED));
+            return;
+        }
+        let Some(lease) = &self.lease else { return };
+        if lease.expected.is_quiet() {
+            return;
+        }
+        let (rules, endpoint) = (self.group.rules(), lease.endpoint.clone());
+        let (process, secret) = (lease.process, lease.secret.clone());
+        let under_way = Rc::clone(&lease.cancels);
+        under_way.set(under_way.get() + 1);
+        self.group.metrics.cancels.inc();
+        let shared = Rc::clone(&self.shared);
+        let login = self.room.core.login.clone();
+        // The server is not given back before the cancel has come and gone: it could hit the next client.
+        tokio::task::spawn_local(async move {
+            let sending = login.spawn(async move { crate::dial::cancel(&rules, &endpoint, process, &secret).await });
+            if let Ok(Err(error)) = sending.await {
+                tracing::warn!(%error, "cannot cancel a query");
+            }
+            under_way.set(under_way.get() - 1);
+            shared.wake();
+        });
+    }
+
+    /// Says a fatal error to the client, behind what it was told already, and ends the session.
+    fn say_goodbye(&mut self, refusal: &Refusal) {
+        // In the midst of a message nothing can be said.
+        let is_between = self.lease.as_ref().is_none_or(|lease| lease.cursor.at_boundary());
+        if is_between {
+            let mut out = Vec::new();
+            backend::refusal(&mut out, Severity::Fatal, refusal);
+            self.to_client.queue(&out, &self.room.core.buffers);
+        }
+        self.closing = true;
+    }
+
+    /// Answers the request that is held, all of it, with an error, and goes on; or ends the session when only part of it
+    /// is here.
+    fn refuse_held(&mut self, refusal: &Refusal) {
+        match requests::first_exchange(&self.held) {
+            Some(length) if self.deferred.is_none() && self.login.is_none() => {
+                self.held.drain(..length);
+                let mut out = Vec::new();
+                backend::refusal(&mut out, Severity::Error, refusal);
+                backend::ready(&mut out, Status::Idle);
+                self.to_client.queue(&out, &self.room.core.buffers);
+                self.end_shown(Some(sqlstate::of(refusal)));
+                self.retry = true;
+                self.rest();
+            }
+            _ => self.say_goodbye(refusal),
+        }
+    }
+
+    /// The server's stream broke.
+    fn server_lost(&mut self) {
+        let Some(lease) = self.lease.take() else { return };
+        lease.endpoint.rest();
+        self.shared.lent.replace(None);
+        let is_between = lease.cursor.at_boundary() && lease.held.is_empty();
+        let keeps_going = self.mode != PoolMode::Session
+            && self.login.is_none()
+            && is_between
+            && lease.status == Status::Idle
+            && !lease.pinned
+            && lease.expected.is_one_exchange()
+            && self.cursor.at_boundary();
+        let is_idle = lease.is_clean() && self.mode != PoolMode::Session;
+        let pool = self.pool.take();
+        drop(lease);
+        if let Some(pool) = &pool {
+            self.room.open_wanted(&self.group, pool, self.verbose);
+        }
+        self.touched = None;
+        self.probing = None;
+        if is_idle {
+            return self.rest();
+        }
+        let text = "the connection to the server was lost";
+        let refusal = Refusal::new(Reason::Unavailable, text).with_code(sqlstate::CONNECTION_FAILURE);
+        if keeps_going {
+            let mut out = Vec::new();
+            backend::refusal(&mut out, Severity::Error, &refusal);
+            backend::ready(&mut out, Status::Idle);
+            self.to_client.queue(&out, &self.room.core.buffers);
+            self.end_shown(Some(sqlstate::CONNECTION_FAILURE));
+            self.rest();
+        } else if is_between {
+            self.say_goodbye(&refusal);
+        } else {
+            self.closing = true;
+        }
+    }
+
+    /// The session holds no server.
+    fn rest(&mut self) {
+        self.shared.state.set(State::Idle);
+        let limit = self.group.rules().timeouts.client_idle.limit();
+        self.limit(limit, Due::ClientIdle);
+    }
+
+    /// Ends the session: what it holds goes back, is cleaned, or closed.
+    fn finish(&mut self) {
+        self.set_deadline(None);
+        self.room.leave(self.shared.slot);
+        self.group.used.set(Instant::now());
+        if self.waits {
+            self.leave_queue(Instant::now());
+        }
+        let (lease, pool) = (self.lease.take(), self.pool.take());
+        if let (Some(lease), Some(pool)) = (lease, pool) {
+            lease.endpoint.rest();
+            self.room.clean_in_background(&self.group, pool, lease);
+        }
+        self.room.core.buffers.give_back(&mut self.held);
+    }
+}
+
+impl Future for Session {
+    type Output = Result<(), SessionError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let outcome = ready!(this.advance(cx));
+        this.finish();
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Session {
+    /// A session that panicked, or that is dropped with its core, leaves nothing behind: its server is closed.
+    fn drop(&mut self) {
+        self.room.leave(self.shared.slot);
+        if self.waits
+            && let (Some(pool), Some(seat)) = (&self.pool, &self.seat)
+        {
+            pool.pool.leave(seat, Instant::now());
+        }
+        if let Some(lease) = &self.lease {
+            lease.endpoint.rest();
+        }
+    }
+}

@@ -1,0 +1,336 @@
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tidegate_base::{Kind, Origin};
+use tidegate_engine::SessionError;
+use tidegate_postgres_wire::backend::{self, ErrorFields, ParameterStatus, Status, read_ready, read_row};
+use tidegate_postgres_wire::{Head, KindSet, Stop};
+
+use super::gather::Gather;
+use super::{PoolMode, Session};
+use crate::expected::Entry;
+use crate::server::{Naming, ServerLease};
+use crate::statements::Names;
+
+/// What is looked at in replies.
+const REPLIES: KindSet = KindSet::of(b"ZEGSCIs123Tn");
+/// The longest message that is held because its body is needed.
+const MOST_HELD: usize = 16 * 1024 * 1024;
+/// Settings that servers report and that a client may SET: a report is the whole truth about them.
+const FOLLOWED: [&str; 8] = [
+    "client_encoding",
+    "datestyle",
+    "timezone",
+    "intervalstyle",
+    "standard_conforming_strings",
+    "application_name",
+    "search_path",
+    "default_transaction_read_only",
+];
+
+impl Session {
+    /// Reads the server and moves what it says on. `true` when anything happened.
+    pub(super) fn from_server(&mut self, cx: &mut Context<'_>) -> Result<bool, SessionError> {
+        // While the client takes no more, the server is not read.
+        match self.flush_client(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Err(error)) => return Err(SessionError::downstream(&error)),
+        }
+        let Some(mut lease) = self.lease.take() else {
+            return Ok(false);
+        };
+        let scratch = Rc::clone(&self.room.core.scratch);
+        let mut scratch = scratch.borrow_mut();
+        let length = match lease.stream.poll_read(cx, &mut scratch) {
+            Poll::Pending => {
+                self.lease = Some(lease);
+                // A cancel that has come and gone may have been all that kept the server.
+                if lease_is_due(self) {
+                    self.try_release();
+                    return Ok(self.lease.is_none());
+                }
+                return Ok(false);
+            }
+            Poll::Ready(Ok(length)) => length,
+            Poll::Ready(Err(_)) => 0,
+        };
+        if length == 0 {
+            self.lease = Some(lease);
+            self.server_lost();
+            return Ok(true);
+        }
+        if lease.held.is_empty() {
+            let bytes = &scratch[..length];
+            let used = self.replies(cx, &mut lease, bytes)?;
+            if used < length {
+                lease.held.extend_from_slice(&bytes[used..]);
+            }
+        } else {
+            let mut held = std::mem::take(&mut lease.held);
+            held.extend_from_slice(&scratch[..length]);
+            let used = self.replies(cx, &mut lease, &held)?;
+            held.drain(..used);
+            lease.held = held;
+        }
+        drop(scratch);
+        self.lease = Some(lease);
+        self.try_release();
+        Ok(true)
+    }
+
+    /// Moves replies on; returns how many bytes are done with.
+    fn replies(&mut self, cx: &mut Context<'_>, lease: &mut ServerLease, bytes: &[u8]) -> Result<usize, SessionError> {
+        let out = std::mem::take(&mut *self.room.gather.borrow_mut());
+        let mut gather = Gather::new(bytes, out);
+        let mut at = 0;
+        self.say_due(lease, &mut gather, at);
+        loop {
+            let is_own = lease.expected.is_own();
+            let needed = if is_own { &KindSet::ALL } else { &REPLIES };
+            let walk = lease
+                .cursor
+                .walk(&bytes[at..], needed)
+                .map_err(|error| mismatch(&error.to_string()))?;
+            at += walk.run;
+            let Stop::Frame(head) = walk.stop else { break };
+            let rest = &bytes[at..];
+            let Some(body) = rest.get(Head::SIZE..head.total()) else {
+                if !is_own && head.kind == b'T' {
+                    self.completed(lease, head.kind)?;
+                    at += lease.cursor.pass(head, rest.len());
+                    continue;
+                }
+                if head.total() > MOST_HELD {
+                    return Err(mismatch("the server sent a message that is too long to be held"));
+                }
+                break;
+            };
+            if self.reply(lease, head.kind, body, is_own)? {
+                at += lease.cursor.pass(head, rest.len());
+            } else {
+                gather.cut(at);
+                at += head.total();
+                gather.resume(at);
+            }
+            self.say_due(lease, &mut gather, at);
+        }
+        let (out, written, result) =
+            gather.write(at, cx, &mut self.client, &mut self.to_client, &self.room.core.buffers);
+        *self.room.gather.borrow_mut() = out;
+        self.group.metrics.sent.add(written as u64);
+        result.map_err(|error| SessionError::downstream(&error))?;
+        Ok(at)
+    }
+
+    /// Says what the gateway owes the client in the server's place.
+    fn say_due(&mut self, lease: &mut ServerLease, gather: &mut Gather<'_>, at: usize) {
+        while let Some(entry) = lease.expected.due() {
+            gather.cut(at);
+            match entry {
+                Entry::FakeParse => backend::parse_complete(&mut gather.out),
+                Entry::FakeClose => backend::close_complete(&mut gather.out),
+                _ => {
+                    gather
+                        .out
+                        .extend_from_slice(&lease.local.pop_front().unwrap_or_default());
+                    self.end_shown(None);
+                }
+            }
+            if entry != Entry::Local {
+                self.rename(lease);
+            }
+        }
+    }
+
+    /// Looks at one reply; `true` when the client is to see it.
+    fn reply(&mut self, lease: &mut ServerLease, kind: u8, body: &[u8], is_own: bool) -> Result<bool, SessionError> {
+        match kind {
+            b'E' => {
+                self.failed(lease, body);
+                if is_own && lease.expected.is_own() {
+                    // A query of the gateway's own failed: the settings are not what they should be.
+                    lease.tainted = true;
+                    return Ok(false);
+                }
+                return Ok(true);
+            }
+            b'S' => {
+                if let Ok(status) = ParameterStatus::read(body) {
+                    lease.report(&status);
+                    if !is_own {
+                        self.follow(lease, &status);
+                    }
+                }
+                return Ok(!is_own);
+            }
+            b'D' if is_own => {
+                if let (Some(answers), Ok(row)) = (&mut self.probing, read_row(body)) {
+                    answers.row(&row);
+                }
+                return Ok(false);
+            }
+            b'Z' => self.ended(lease, body)?,
+            _ => self.completed(lease, kind)?,
+        }
+        Ok(!is_own)
+    }
+
+    fn completed(&mut self, lease: &mut ServerLease, kind: u8) -> Result<(), SessionError> {
+        if self.mode == PoolMode::Session && kind != b'G' && kind != b'Z' && !lease.expected.is_own() {
+            let _ = lease.expected.replied(kind);
+            return Ok(());
+        }
+        let completed = lease
+            .expected
+            .replied(kind)
+            .map_err(|_| mismatch("the server answered nothing that was asked"))?;
+        match completed {
+            Some(Entry::Parse) => {
+                if matches!(lease.naming.front(), Some(Naming::Give(..))) {
+                    self.parsed(lease);
+                }
+                self.rename(lease);
+            }
+            Some(Entry::OwnParse) => self.parsed(lease),
+            Some(Entry::Close) => self.rename(lease),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The server has a statement now.
+    fn parsed(&mut self, lease: &mut ServerLease) {
+        if let Some(Some(statement)) = lease.parsing.pop_front() {
+            lease.prepared.add(statement);
+        }
+    }
+
+    /// The client's oldest change of names takes place.
+    fn rename(&mut self, lease: &mut ServerLease) {
+        match lease.naming.pop_front() {
+            Some(Naming::Give(name, statement)) => {
+                let names: &mut Names = self.names.get_or_insert_default();
+                if !names.insert(name, statement) {
+                    self.closing = true;
+                }
+            }
+            Some(Naming::Take(name)) => {
+                if let Some(names) = &mut self.names {
+                    names.remove(&name);
+                }
+            }
+            Some(Naming::Nothing) | None => {}
+        }
+    }
+
+    fn failed(&mut self, lease: &mut ServerLease, body: &[u8]) {
+        let mut code = *b"XX000";
+        if let Ok(fields) = ErrorFields::read(body)
+            && let Ok(found) = fields.code().try_into()
+        {
+            code = found;
+        }
+        self.group.metrics.error(&code);
+        self.failed.get_or_insert(code);
+        let (mut naming, mut parsing) = (0, 0);
+        let gives = |at: usize, lease: &ServerLease| matches!(lease.naming.get(at), Some(Naming::Give(..)));
+        let mut dropped = Vec::new();
+        lease.expected.failed(|entry| dropped.push(entry));
+        for entry in dropped {
+            match entry {
+                Entry::Parse => {
+                    parsing += usize::from(gives(naming, lease));
+                    naming += 1;
+                }
+                Entry::OwnParse => parsing += 1,
+                Entry::FakeParse | Entry::Close | Entry::FakeClose => naming += 1,
+                Entry::Local => drop(lease.local.pop_front()),
+                _ => {}
+            }
+        }
+        let (naming, parsing) = (naming.min(lease.naming.len()), parsing.min(lease.parsing.len()));
+        lease.naming.drain(..naming);
+        lease.parsing.drain(..parsing);
+    }
+
+    /// A client's setting is what the server reports it to be.
+    fn follow(&mut self, lease: &mut ServerLease, status: &ParameterStatus<'_>) {
+        let name = String::from_utf8_lossy(status.name).to_ascii_lowercase();
+        if self.mode == PoolMode::Session || !FOLLOWED.contains(&name.as_str()) {
+            return;
+        }
+        let value = String::from_utf8_lossy(status.value);
+        if name == "application_name" {
+            self.shared.application_name.replace(value.clone().into_owned());
+        }
+        let is_default = self.settings.get(&name).is_none() && self.group.default_of(&name).as_deref() == Some(&*value);
+        if self.settings.get(&name) == Some(&*value) || is_default {
+            return;
+        }
+        let change = || [(name.as_str(), Some(&*value))];
+        self.settings = self.room.settings.with(&self.settings, change());
+        lease.settings = self.room.settings.with(&lease.settings, change());
+    }
+
+    /// ReadyForQuery: an exchange has ended.
+    fn ended(&mut self, lease: &mut ServerLease, body: &[u8]) -> Result<(), SessionError> {
+        lease.status = read_ready(body).map_err(|error| mismatch(&error.to_string()))?;
+        let completed = lease
+            .expected
+            .replied(b'Z')
+            .map_err(|_| mismatch("the server was ready unasked"))?;
+        if completed == Some(Entry::OwnQuery) {
+            if let Some(answers) = self.probing.take() {
+                self.learn(lease, *answers);
+            }
+            return Ok(());
+        }
+        let now = Instant::now();
+        self.group.metrics.queries.inc();
+        self.group
+            .metrics
+            .query_time
+            .record(now.saturating_duration_since(self.began));
+        self.began = now;
+        lease.exchanges += 1;
+        self.shared.exchanges.set(self.shared.exchanges.get() + 1);
+        let code = self.failed.take();
+        let code = code.as_ref().and_then(|code| std::str::from_utf8(code).ok());
+        self.end_shown(code);
+        let most = self.group.rules.borrow().prepared_bytes;
+        if lease.status == Status::Idle && lease.expected.is_settled() && self.mode != PoolMode::Session {
+            self.evict(lease, most);
+        }
+        Ok(())
+    }
+
+    /// Takes statements off a server that has too many.
+    fn evict(&self, lease: &mut ServerLease, most: usize) {
+        let mut sql = String::new();
+        while let Some(statement) = lease.prepared.evict(most) {
+            sql.push_str("DEALLOCATE ");
+            sql.push_str(&String::from_utf8_lossy(&statement.name));
+            sql.push(';');
+        }
+        if !sql.is_empty() {
+            self.own_query(lease, sql.as_bytes());
+        }
+    }
+}
+
+fn lease_is_due(session: &Session) -> bool {
+    let Some(lease) = &session.lease else { return false };
+    session.mode != PoolMode::Session
+        && session.login.is_none()
+        && !lease.pinned
+        && lease.is_clean()
+        && session.held.is_empty()
+        && session.cursor.at_boundary()
+}
+
+/// The server broke the protocol, or the gateway lost count: neither may go on.
+fn mismatch(text: &str) -> SessionError {
+    SessionError::new(Origin::Upstream, Kind::Protocol, text.to_owned())
+}

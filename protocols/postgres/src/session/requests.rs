@@ -1,0 +1,707 @@
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tidegate_base::{Kind, Origin, Reason, Refusal};
+use tidegate_engine::SessionError;
+use tidegate_postgres_wire::backend::{self, Severity, Status};
+use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe, rename_parse};
+use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend, sqlstate};
+use tidegate_sql::may_change_session;
+
+use super::exchange::Showing;
+use super::gather::Gather;
+use super::{PoolMode, READ_AHEAD, Session};
+use crate::effects::{Bracket, Touched};
+use crate::expected::Entry;
+use crate::server::{Naming, ServerLease};
+use crate::statements::{PREFIX, Statement};
+
+/// What is looked at in requests.
+const REQUESTS: KindSet = KindSet::of(b"QPBDCESHFcfXd");
+/// The same while a COPY streams: its data passes.
+const COPYING: KindSet = KindSet::of(b"QPBDCESHFcfX");
+
+/// How a request goes on.
+enum Step {
+    /// As it is.
+    Pass,
+    /// Not before more of it is here.
+    More,
+    /// A new beginning is in the gathered bytes, in place of so many of its own.
+    Replaced(usize),
+    /// Not at all.
+    Drop,
+}
+
+/// What happens to what comes first while no server is held.
+enum Gate {
+    Lent,
+    More,
+    Waits,
+    Taken(usize),
+    Leaves,
+}
+
+impl Session {
+    /// Reads the client and moves what it says on. `true` when anything happened.
+    pub(super) fn from_client(&mut self, cx: &mut Context<'_>) -> Result<bool, SessionError> {
+        if self.closing || self.is_shown_waiting(cx) {
+            return Ok(false);
+        }
+        if self.retry && !self.held.is_empty() {
+            self.retry = false;
+            let held = std::mem::take(&mut self.held);
+            let used = self.requests(cx, &held)?;
+            self.keep(held, used);
+            return Ok(true);
+        }
+        self.retry = false;
+        if self.at_end || (self.waits && self.held.len() >= READ_AHEAD) {
+            return Ok(false);
+        }
+        // While the server takes no more, the client is not read.
+        if let Some(mut lease) = self.lease.take() {
+            let server = &mut *lease;
+            let flushed = server.out.poll_flush(cx, &mut server.stream, &self.room.core.buffers);
+            self.lease = Some(lease);
+            match flushed {
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Err(_)) => {
+                    self.server_lost();
+                    return Ok(true);
+                }
+            }
+        }
+        let scratch = Rc::clone(&self.room.core.scratch);
+        let mut scratch = scratch.borrow_mut();
+        let length = match self.client.poll_read(cx, &mut scratch) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(length)) => length,
+            Poll::Ready(Err(error)) => return Err(SessionError::downstream(&error)),
+        };
+        if length == 0 {
+            return self.client_left();
+        }
+        self.group.metrics.received.add(length as u64);
+        let bytes = &scratch[..length];
+        if self.held.is_empty() && !self.waits {
+            let used = self.requests(cx, bytes)?;
+            if used < length && !self.closing {
+                self.held = self.room.core.buffers.take();
+                self.held.extend_from_slice(&bytes[used..]);
+            }
+        } else {
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(bytes);
+            drop(scratch);
+            let used = if self.waits { 0 } else { self.requests(cx, &held)? };
+            self.keep(held, used);
+        }
+        Ok(true)
+    }
+
+    fn keep(&mut self, mut held: Vec<u8>, used: usize) {
+        if used >= held.len() {
+            self.room.core.buffers.give_back(&mut held);
+        } else {
+            held.drain(..used);
+            self.held = held;
+        }
+    }
+
+    /// The client says no more. In session mode its server is told so, and may go on answering; else it is gone.
+    fn client_left(&mut self) -> Result<bool, SessionError> {
+        self.at_end = true;
+        if let (PoolMode::Session, Some(lease)) = (self.mode, &mut self.lease)
+            && !lease.expected.is_quiet()
+        {
+            lease.tainted = true;
+            lease.stream.shutdown_write();
+            return Ok(true);
+        }
+        self.closing = true;
+        Ok(true)
+    }
+
+    /// Moves requests on; returns how many bytes are done with.
+    fn requests(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<usize, SessionError> {
+        let out = std::mem::take(&mut *self.room.gather.borrow_mut());
+        let mut gather = Gather::new(bytes, out);
+        let mut at = self.discard.min(bytes.len());
+        self.discard -= at;
+        gather.resume(at);
+        while at < bytes.len() && !self.closing {
+            let rest = &bytes[at..];
+            if self.cursor.at_boundary() {
+                match self.shown(rest) {
+                    Showing::Approved => {}
+                    Showing::More | Showing::Waits => break,
+                    Showing::Answered(length, answer) => {
+                        gather.cut(at);
+                        self.answered(length, answer, rest);
+                        at += length;
+                        gather.resume(at);
+                        continue;
+                    }
+                }
+                if self.lease.is_none() {
+                    match self.gate(cx, rest) {
+                        Gate::Lent => {}
+                        Gate::More | Gate::Waits => break,
+                        Gate::Taken(length) => {
+                            at += length.min(rest.len());
+                            self.discard = length.saturating_sub(rest.len());
+                            self.approve(length);
+                            gather.resume(at);
+                            continue;
+                        }
+                        Gate::Leaves => {
+                            self.closing = true;
+                            break;
+                        }
+                    }
+                }
+            }
+            let Some(mut lease) = self.lease.take() else { break };
+            let needed = if lease.expected.is_copying() {
+                &COPYING
+            } else {
+                &REQUESTS
+            };
+            let walk = self
+                .cursor
+                .walk(&bytes[at..], needed)
+                .map_err(|error| broken(&error.to_string()))?;
+            at += walk.run;
+            self.approve(walk.run);
+            let mut is_more = walk.stop != Stop::End;
+            if let Stop::Frame(head) = walk.stop {
+                let rest = &bytes[at..];
+                match self.request(&mut lease, head, rest, &mut gather, at)? {
+                    Step::Pass => at += self.cursor.pass(head, rest.len()),
+                    Step::Replaced(replaced) => {
+                        let here = self.cursor.pass(head, rest.len());
+                        gather.resume(at + replaced);
+                        at += here;
+                    }
+                    Step::Drop => {
+                        gather.cut(at);
+                        at += head.total();
+                        gather.resume(at);
+                    }
+                    Step::More => is_more = false,
+                }
+                if is_more {
+                    self.approve(head.total().min(rest.len()));
+                }
+                self.lease = Some(lease);
+                if !is_more {
+                    break;
+                }
+                continue;
+            }
+            self.lease = Some(lease);
+            if walk.stop == Stop::PartialHead || at >= bytes.len() {
+                break;
+            }
+        }
+        self.forward(cx, gather, at);
+        Ok(at)
+    }
+
+    fn approve(&mut self, length: usize) {
+        if let Some(shown) = &mut self.chain {
+            shown.approved = shown.approved.saturating_sub(length);
+        }
+    }
+
+    fn shown(&mut self, rest: &[u8]) -> Showing {
+        if self.chain.is_none() || self.lease.as_ref().is_some_and(|lease| lease.expected.is_copying()) {
+            return Showing::Approved;
+        }
+        let in_transaction =
+            self.deferred.is_some() || self.lease.as_ref().is_some_and(|lease| lease.status != Status::Idle);
+        let limit = self.group.rules().inspect;
+        self.show(rest, limit, in_transaction)
+    }
+
+    /// A step has answered the request itself. Earlier answers come first.
+    fn answered(&mut self, length: usize, mut answer: Vec<u8>, request: &[u8]) {
+        let status = match &self.lease {
+            Some(lease) => lease.status,
+            None if self.deferred.is_some() => Status::Transaction,
+            None => Status::Idle,
+        };
+        let ends = first_exchange(request).is_some_and(|end| end <= length);
+        if ends {
+            backend::ready(&mut answer, status);
+        }
+        match &mut self.lease {
+            Some(lease) if !lease.expected.is_quiet() => {
+                lease.local.push_back(answer);
+                lease.expected.sent(Entry::Local);
+            }
+            _ => {
+                self.to_client.queue(&answer, &self.room.core.buffers);
+                self.end_shown(None);
+            }
+        }
+    }
+
+    /// Writes what was gathered to the server.
+    fn forward(&mut self, cx: &mut Context<'_>, gather: Gather<'_>, at: usize) {
+        let Some(mut lease) = self.lease.take() else {
+            let mut out = gather.out;
+            out.clear();
+            *self.room.gather.borrow_mut() = out;
+            return;
+        };
+        let server = &mut *lease;
+        let (out, _, result) = gather.write(at, cx, &mut server.stream, &mut server.out, &self.room.core.buffers);
+        *self.room.gather.borrow_mut() = out;
+        // What the gateway says of its own is queued before the request: both go out now, in one write.
+        let result =
+            result.and_then(
+                |()| match server.out.poll_flush(cx, &mut server.stream, &self.room.core.buffers) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Ok(()),
+                },
+            );
+        self.lease = Some(lease);
+        if result.is_err() {
+            self.server_lost();
+        }
+    }
+
+    /// What comes first while no server is held: some of it needs none.
+    fn gate(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Gate {
+        let Ok(Some(head)) = Head::read(bytes) else {
+            return if bytes.len() < Head::SIZE {
+                Gate::More
+            } else {
+                self.reject(bytes)
+            };
+        };
+        let status = if self.deferred.is_some() {
+            Status::Transaction
+        } else {
+            Status::Idle
+        };
+        match head.kind {
+            b'X' => return Gate::Leaves,
+            // What is left of a COPY that the server has given up: ignored, as the server would.
+            b'd' | b'c' | b'f' => return Gate::Taken(head.total()),
+            b'H' if bytes.len() >= head.total() => return Gate::Taken(head.total()),
+            b'S' if bytes.len() >= head.total() => {
+                let mut out = Vec::new();
+                backend::ready(&mut out, status);
+                self.to_client.queue(&out, &self.room.core.buffers);
+                self.end_shown(None);
+                return Gate::Taken(head.total());
+            }
+            b'Q' if head.total() <= 64 => {
+                if bytes.len() < head.total() {
+                    return Gate::More;
+                }
+                if let Some(length) = self.put_off(bytes) {
+                    return Gate::Taken(length);
+                }
+            }
+            b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
+            _ => return self.reject(bytes),
+        }
+        if self.borrow(cx) && self.lease.is_some() {
+            Gate::Lent
+        } else {
+            Gate::Waits
+        }
+    }
+
+    fn reject(&mut self, bytes: &[u8]) -> Gate {
+        let kind = bytes.first().copied().unwrap_or_default();
+        let text = format!("invalid frontend message type {kind}");
+        self.say_goodbye(&Refusal::new(Reason::Invalid, text));
+        Gate::Waits
+    }
+
+    /// BEGIN without a server: it is answered now and said to the server with the first real statement; one that is
+    /// ended before meets no server at all.
+    fn put_off(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.mode != PoolMode::Transaction || !self.group.rules.borrow().deferred_begin {
+            return None;
+        }
+        let (frame, length) = Frame::read(bytes).ok()??;
+        let bracket = Bracket::of(frontend::read_query(frame.body).ok()?)?;
+        let status = match (self.deferred, bracket.begins()) {
+            (None, true) => {
+                self.deferred = Some(bracket);
+                Status::Transaction
+            }
+            (Some(_), false) => {
+                self.deferred = None;
+                Status::Idle
+            }
+            _ => return None,
+        };
+        let mut out = self.room.core.buffers.take();
+        backend::command_complete(&mut out, bracket.tag());
+        backend::ready(&mut out, status);
+        self.to_client.queue(&out, &self.room.core.buffers);
+        self.room.core.buffers.give_back(&mut out);
+        self.shared.exchanges.set(self.shared.exchanges.get() + 1);
+        self.end_shown(None);
+        Some(length)
+    }
+
+    /// Looks at one request on its way to the server.
+    fn request(
+        &mut self,
+        lease: &mut ServerLease,
+        head: Head,
+        bytes: &[u8],
+        gather: &mut Gather<'_>,
+        at: usize,
+    ) -> Result<Step, SessionError> {
+        let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
+        let entry = match head.kind {
+            b'Q' => return self.query(lease, head, bytes),
+            b'P' if self.mode != PoolMode::Session => return self.parse(lease, head, bytes, gather, at, shares),
+            b'B' | b'D' | b'C' if shares => return self.named(lease, head, bytes, gather, at),
+            b'P' => {
+                lease.naming.push_back(Naming::Nothing);
+                Entry::Parse
+            }
+            b'B' => Entry::Bind,
+            b'D' => Entry::Describe,
+            b'C' => {
+                lease.naming.push_back(Naming::Nothing);
+                Entry::Close
+            }
+            b'E' => Entry::Execute,
+            b'S' => Entry::Sync,
+            b'F' => Entry::Function,
+            b'c' | b'f' => Entry::CopyEnd,
+            b'd' => Entry::CopyData,
+            b'X' => {
+                self.closing = true;
+                return Ok(Step::Drop);
+            }
+            _ => return Ok(Step::Pass),
+        };
+        let queued = lease.expected.sent(entry);
+        if !queued && matches!(entry, Entry::Parse | Entry::Close) {
+            lease.naming.pop_back();
+        }
+        Ok(Step::Pass)
+    }
+
+    fn query(&mut self, lease: &mut ServerLease, head: Head, bytes: &[u8]) -> Result<Step, SessionError> {
+        if self.mode == PoolMode::Session {
+            lease.expected.sent(Entry::Query);
+            return Ok(Step::Pass);
+        }
+        if bytes.len() < head.total() {
+            if head.total() <= self.group.rules.borrow().inspect {
+                return Ok(Step::More);
+            }
+            // Too long to be looked at: it may have done anything.
+            lease.tainted = true;
+            lease.expected.sent(Entry::Query);
+            return Ok(Step::Pass);
+        }
+        let sql = frontend::read_query(&bytes[Head::SIZE..head.total()]).map_err(|error| broken(&error.to_string()))?;
+        self.unnamed.clear();
+        let bracket = Bracket::of(sql);
+        let mut begins = bracket.is_some_and(Bracket::begins);
+        if bracket.is_none() && may_change_session(sql) {
+            let touched = self.touched.get_or_insert_default();
+            let found = touched.look(sql);
+            begins = found.begins;
+            if lease.pinned {
+                touched.touch_pins();
+            }
+            let is_known = |name: &Vec<u8>| self.names.as_ref().is_some_and(|names| names.get(name).is_some());
+            if let Some(name) = found.deallocates.filter(is_known)
+                && lease.status != Status::Failed
+            {
+                // A statement of the protocol's Parse, which has another name on the server.
+                if let Some(names) = &mut self.names {
+                    names.remove(&name);
+                }
+                let mut answer = Vec::new();
+                backend::command_complete(&mut answer, "DEALLOCATE");
+                backend::ready(&mut answer, lease.status);
+                lease.local.push_back(answer);
+                lease.expected.sent(Entry::Local);
+                return Ok(Step::Drop);
+            }
+            if touched.is_empty() {
+                self.touched = None;
+            }
+        } else if lease.pinned && bracket.is_some() {
+            self.touched.get_or_insert_default().touch_pins();
+        }
+        if begins && self.mode == PoolMode::Statement {
+            let mut answer = Vec::new();
+            let text = "transaction blocks are not allowed in statement pooling mode";
+            let refusal = Refusal::new(Reason::Denied, text).with_code(sqlstate::FEATURE_NOT_SUPPORTED);
+            backend::refusal(&mut answer, Severity::Error, &refusal);
+            backend::ready(&mut answer, lease.status);
+            lease.local.push_back(answer);
+            lease.expected.sent(Entry::Local);
+            return Ok(Step::Drop);
+        }
+        lease.expected.sent(Entry::Query);
+        Ok(Step::Pass)
+    }
+
+    /// Parse: a named statement gets the gateway's own name for it, and is sent only to a server that lacks it.
+    fn parse(
+        &mut self,
+        lease: &mut ServerLease,
+        head: Head,
+        bytes: &[u8],
+        gather: &mut Gather<'_>,
+        at: usize,
+        shares: bool,
+    ) -> Result<Step, SessionError> {
+        if bytes.len() < head.total() {
+            if head.total() <= self.group.rules.borrow().inspect {
+                return Ok(Step::More);
+            }
+            lease.tainted = true;
+            self.sent_parse(lease, Naming::Nothing);
+            return Ok(Step::Pass);
+        }
+        let body = &bytes[Head::SIZE..head.total()];
+        let parse = frontend::Parse::read(body).map_err(|error| broken(&error.to_string()))?;
+        let tail = &body[parse.name.len() + 1..];
+        if parse.name.is_empty() || !shares {
+            if parse.name.is_empty() {
+                self.unnamed.clear();
+                self.unnamed.extend_from_slice(tail);
+                lease.unnamed_of = self.shared.serial;
+            } else {
+                lease.tainted = true;
+            }
+            if Bracket::of(parse.sql).is_none() && may_change_session(parse.sql) {
+                self.touch(parse.sql);
+            }
+            self.sent_parse(lease, Naming::Nothing);
+            return Ok(Step::Pass);
+        }
+        let statement = self.room.statements.intern(tail, self.settings.planning());
+        if statement.may_change_session && Bracket::of(statement.sql()).is_none() {
+            self.touch(parse.sql);
+        }
+        if let Some(known) = self.meaning(lease, parse.name) {
+            // The name is taken: the server itself says so, of the name that it knows the statement by.
+            self.ensure(lease, &known, gather, at);
+            gather.cut(at);
+            let renamed = rename_parse(&mut gather.out, bytes, &known.name);
+            self.sent_parse(lease, Naming::Nothing);
+            return replaced(renamed);
+        }
+        let naming = Naming::Give(parse.name.into(), Rc::clone(&statement));
+        if lease.prepared.has(&statement) || is_parsing(lease, &statement) {
+            if lease.expected.sent(Entry::FakeParse) {
+                lease.naming.push_back(naming);
+            }
+            return Ok(Step::Drop);
+        }
+        gather.cut(at);
+        let renamed = rename_parse(&mut gather.out, bytes, &statement.name);
+        if self.sent_parse(lease, naming) {
+            lease.parsing.push_back(Some(statement));
+        }
+        replaced(renamed)
+    }
+
+    fn sent_parse(&self, lease: &mut ServerLease, naming: Naming) -> bool {
+        let queued = lease.expected.sent(Entry::Parse);
+        if queued {
+            // Entries without a statement keep the two queues in step.
+            lease.naming.push_back(naming);
+        }
+        queued
+    }
+
+    fn touch(&mut self, sql: &[u8]) {
+        let touched: &mut Touched = self.touched.get_or_insert_default();
+        touched.look(sql);
+        if touched.is_empty() {
+            self.touched = None;
+        }
+    }
+
+    /// Bind, Describe and Close of a statement by name.
+    fn named(
+        &mut self,
+        lease: &mut ServerLease,
+        head: Head,
+        bytes: &[u8],
+        gather: &mut Gather<'_>,
+        at: usize,
+    ) -> Result<Step, SessionError> {
+        let here = &bytes[..bytes.len().min(head.total())];
+        let entry = match head.kind {
+            b'B' => Entry::Bind,
+            b'D' => Entry::Describe,
+            _ => Entry::Close,
+        };
+        let Some(name) = statement_name(head.kind, here) else {
+            if here.len() < head.total() {
+                return Ok(Step::More);
+            }
+            // A portal's name is the client's own; a broken message is for the server to refuse.
+            return Ok(self.pass_named(lease, entry));
+        };
+        if name.is_empty() {
+            if entry == Entry::Bind || entry == Entry::Describe {
+                self.ensure_unnamed(lease, gather, at);
+            }
+            return Ok(self.pass_named(lease, entry));
+        }
+        let Some(statement) = self.meaning(lease, name) else {
+            if !name.starts_with(PREFIX) {
+                return Ok(self.pass_named(lease, entry));
+            }
+            // It must not hit a statement of the gateway's.
+            let mut foreign = name.to_vec();
+            foreign.push(b'?');
+            gather.cut(at);
+            let renamed = rename_of(head.kind, &mut gather.out, bytes, &foreign);
+            self.pass_named(lease, entry);
+            return replaced(renamed);
+        };
+        if entry == Entry::Close {
+            if bytes.len() < head.total() {
+                return Ok(Step::More);
+            }
+            if lease.expected.sent(Entry::FakeClose) {
+                lease.naming.push_back(Naming::Take(name.into()));
+            }
+            return Ok(Step::Drop);
+        }
+        self.ensure(lease, &statement, gather, at);
+        gather.cut(at);
+        let renamed = rename_of(head.kind, &mut gather.out, bytes, &statement.name);
+        self.pass_named(lease, entry);
+        replaced(renamed)
+    }
+
+    fn pass_named(&self, lease: &mut ServerLease, entry: Entry) -> Step {
+        let queued = lease.expected.sent(entry);
+        if queued && entry == Entry::Close {
+            lease.naming.push_back(Naming::Nothing);
+        }
+        Step::Pass
+    }
+
+    /// What a name means to the client, once what it has sent is done.
+    fn meaning(&self, lease: &ServerLease, name: &[u8]) -> Option<Rc<Statement>> {
+        for naming in lease.naming.iter().rev() {
+            match naming {
+                Naming::Give(given, statement) if **given == *name => return Some(Rc::clone(statement)),
+                Naming::Take(taken) if **taken == *name => return None,
+                _ => {}
+            }
+        }
+        self.names.as_ref()?.get(name).cloned()
+    }
+
+    /// Prepares a statement on a server that lacks it, in the same write as the request that needs it.
+    fn ensure(&self, lease: &mut ServerLease, statement: &Rc<Statement>, gather: &mut Gather<'_>, at: usize) {
+        if lease.prepared.has(statement) || is_parsing(lease, statement) {
+            return;
+        }
+        if !lease.expected.sent(Entry::OwnParse) {
+            return;
+        }
+        gather.cut(at);
+        parse_of(&mut gather.out, &statement.name, &statement.tail);
+        lease.parsing.push_back(Some(Rc::clone(statement)));
+    }
+
+    /// The unnamed statement outlives a Sync, but in transaction mode not its server.
+    fn ensure_unnamed(&self, lease: &mut ServerLease, gather: &mut Gather<'_>, at: usize) {
+        if self.unnamed.is_empty() || lease.unnamed_of == self.shared.serial {
+            return;
+        }
+        if lease.expected.sent(Entry::OwnParse) {
+            gather.cut(at);
+            parse_of(&mut gather.out, b"", &self.unnamed);
+            lease.unnamed_of = self.shared.serial;
+            lease.parsing.push_back(None);
+        }
+    }
+}
+
+/// Whether the statement's ParseComplete is on its way.
+fn is_parsing(lease: &ServerLease, statement: &Rc<Statement>) -> bool {
+    lease.parsing.iter().flatten().any(|other| Rc::ptr_eq(other, statement))
+}
+
+/// Parse with a body that is known but for the name.
+fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
+    out.push(b'P');
+    let length = u32::try_from(4 + name.len() + 1 + tail.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(name);
+    out.push(0);
+    out.extend_from_slice(tail);
+}
+
+/// The statement that a Bind, a Describe or a Close names, as soon as that much is here; `None` for a portal's.
+fn statement_name(kind: u8, message: &[u8]) -> Option<&[u8]> {
+    let mut body = message.get(Head::SIZE..)?;
+    if kind == b'B' {
+        let portal = body.iter().position(|byte| *byte == 0)?;
+        body = body.get(portal + 1..)?;
+    } else {
+        body = body.strip_prefix(b"S")?;
+    }
+    let end = body.iter().position(|byte| *byte == 0)?;
+    body.get(..end)
+}
+
+fn rename_of(
+    kind: u8,
+    out: &mut Vec<u8>,
+    message: &[u8],
+    name: &[u8],
+) -> Result<Option<usize>, tidegate_postgres_wire::rename::RenameError> {
+    match kind {
+        b'B' => rename_bind(out, message, name),
+        b'D' => rename_describe(out, message, name),
+        _ => rename_close(out, message, name),
+    }
+}
+
+fn replaced(renamed: Result<Option<usize>, tidegate_postgres_wire::rename::RenameError>) -> Result<Step, SessionError> {
+    match renamed {
+        Ok(Some(length)) => Ok(Step::Replaced(length)),
+        Ok(None) => Ok(Step::Pass),
+        Err(error) => Err(broken(&error.to_string())),
+    }
+}
+
+/// The length of the first whole exchange in `bytes`.
+pub(super) fn first_exchange(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let head = Head::read(bytes.get(at..)?).ok()??;
+        at += head.total();
+        if at > bytes.len() {
+            return None;
+        }
+        if matches!(head.kind, b'Q' | b'F' | b'S') {
+            return Some(at);
+        }
+    }
+}
+
+pub(super) fn broken(text: &str) -> SessionError {
+    SessionError::new(Origin::Downstream, Kind::Protocol, text.to_owned())
+}

@@ -1,0 +1,133 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use tidegate_cluster::Endpoint;
+use tidegate_postgres_wire::CancelKey;
+
+use crate::group::Group;
+use crate::server::Server;
+
+/// What others on the core may know of a session: views show it, cancels find it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) slot: u32,
+    pub(crate) serial: u64,
+    pub(crate) core: usize,
+    pub(crate) key: CancelKey,
+    pub(crate) group: Rc<Group>,
+    pub(crate) listener: Arc<str>,
+    pub(crate) peer: String,
+    pub(crate) is_tls: bool,
+    pub(crate) since: Instant,
+    pub(crate) application_name: RefCell<String>,
+    pub(crate) state: Cell<State>,
+    pub(crate) exchanges: Cell<u64>,
+    pub(crate) lent: RefCell<Option<Lent>>,
+    cancelled: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// The server connection that a session holds, as views show it.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) process: i32,
+    pub(crate) is_tls: bool,
+    pub(crate) opened: Instant,
+    pub(crate) exchanges: u64,
+}
+
+/// What a session is doing, as views show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Login,
+    Idle,
+    Waiting,
+    Active,
+    InTransaction,
+    Pinned,
+}
+
+impl State {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Idle => "idle",
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+            Self::InTransaction => "in_transaction",
+            Self::Pinned => "pinned",
+        }
+    }
+
+    pub(crate) fn is_pinned(self) -> bool {
+        self == Self::Pinned
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        (slot, serial, core): (u32, u64, usize),
+        key: CancelKey,
+        group: Rc<Group>,
+        listener: Arc<str>,
+        (peer, is_tls): (String, bool),
+        application_name: String,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            slot,
+            serial,
+            core,
+            key,
+            group,
+            listener,
+            peer,
+            is_tls,
+            since: Instant::now(),
+            application_name: RefCell::new(application_name),
+            state: Cell::new(State::Login),
+            exchanges: Cell::new(0),
+            lent: RefCell::new(None),
+            cancelled: Cell::new(false),
+            waker: RefCell::new(None),
+        })
+    }
+
+    /// A number that no other session of this process has had.
+    pub(crate) fn id(&self) -> u64 {
+        self.serial << 6 | u64::try_from(self.core).unwrap_or(0)
+    }
+
+    /// Asks the session to cancel what it is running.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.set(true);
+        self.wake();
+    }
+
+    pub(crate) fn take_cancel(&self) -> bool {
+        self.cancelled.replace(false)
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        *self.waker.borrow_mut() = Some(waker.clone());
+    }
+
+    pub(crate) fn lend(&self, server: &Server) {
+        *self.lent.borrow_mut() = Some(Lent {
+            endpoint: Arc::clone(&server.endpoint),
+            process: server.process,
+            is_tls: server.stream.tls().is_some(),
+            opened: server.opened,
+            exchanges: server.exchanges,
+        });
+    }
+}
