@@ -3,12 +3,11 @@
 CARGO ?= cargo
 target_dir = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test bench lint setup fuzz
+.PHONY: help demo test lint setup fuzz
 
 help:
 	@echo 'make demo   build Tidegate and try it in front of a throw-away PostgreSQL'
 	@echo 'make test   set up, lint, and run every test'
-	@echo 'make bench  compare with PgBouncer, HAProxy and a direct connection (ten minutes)'
 	@echo 'make lint   formatting, clippy, and the rules of the house'
 	@echo 'make fuzz   run the fuzz targets for a while (FUZZ_SECONDS=60 each)'
 	@echo 'make setup  install what the tests use'
@@ -20,10 +19,6 @@ demo:
 
 test: setup lint
 	$(CARGO) test --workspace --locked --offline --features tidegate-kit/sqlx
-
-bench:
-	scripts/setup
-	$(CARGO) run --release --locked --package tidegate-bench -- $(BENCH_FLAGS)
 
 lint:
 	$(CARGO) fmt --all --check

@@ -246,7 +246,7 @@ mod tests {
 
     /// Adds its letter to every reply that it is shown; refuses or waits when told to.
     struct Letter {
-        letter: u8,
+        mark: u8,
         interest: Interest,
         flow: fn() -> Flow,
     }
@@ -264,7 +264,7 @@ mod tests {
         }
         fn on_reply(&mut self, _: ExchangeId, part: Part<'_>) -> Reply {
             let mut bytes = part.bytes.to_vec();
-            bytes.push(self.letter);
+            bytes.push(self.mark);
             Reply::Replace(bytes)
         }
     }
@@ -283,13 +283,13 @@ mod tests {
         }
     }
 
-    fn letter(letter: u8, reply: Need, flow: fn() -> Flow) -> Letter {
+    fn letter(mark: u8, reply: Need, flow: fn() -> Flow) -> Letter {
         let interest = Interest {
             request: Need::Facts,
             reply,
             push: Need::Pass,
         };
-        Letter { letter, interest, flow }
+        Letter { mark, interest, flow }
     }
 
     const END: Option<Outcome<'static>> = Some(Outcome::Done);

@@ -39,6 +39,7 @@ pub struct Endpoint {
     pub weight: u32,
     start: Instant,
     ill: AtomicBool,
+    seen: AtomicBool,
     failures: AtomicU32,
     /// Milliseconds after `start` at which it came back; 0 when it was never ill.
     well_since: AtomicU64,
@@ -55,6 +56,7 @@ impl Endpoint {
             weight,
             start: Instant::now(),
             ill: AtomicBool::new(false),
+            seen: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             well_since: AtomicU64::new(0),
             at_work: AtomicUsize::new(0),
@@ -74,8 +76,14 @@ impl Endpoint {
         !self.ill.load(Ordering::Relaxed)
     }
 
+    /// Whether it was seen to work, and has not fallen ill since: what readiness asks.
+    pub fn is_proven(&self) -> bool {
+        self.is_well() && self.seen.load(Ordering::Relaxed)
+    }
+
     /// A check or a connection attempt succeeded; `true` when that brought the endpoint back.
     pub fn succeeded(&self, now: Instant) -> bool {
+        self.seen.store(true, Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
         let back = self.ill.swap(false, Ordering::Relaxed);
         if back {

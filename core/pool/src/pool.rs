@@ -10,6 +10,7 @@ use crate::{Counts, Ledger, Limits};
 /// Server connections of one kind on one core. `C` is a connection, `N` says what a waiter needs a new connection to be
 /// like, `E` why none could be opened.
 #[derive(Debug)]
+#[allow(clippy::type_complexity, reason = "the books of a pool are named by their parts")]
 pub struct Pool<C, N, E> {
     ledger: RefCell<Ledger<Entry<C>, Rc<Seat<C, N, E>>>>,
 }
@@ -362,6 +363,7 @@ mod tests {
     proptest! {
         /// Whatever happens in whatever order, the books balance and the size holds.
         #[test]
+        #[allow(clippy::collapsible_match, reason = "one arm for each move")]
         fn the_books_balance(moves in proptest::collection::vec((0_u8..6, 0_usize..4), 0..200), size in 1_usize..5) {
             let pool = Numbers::new(limits(size));
             let now = Instant::now();

@@ -57,13 +57,19 @@ impl Postgres {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Why clients could not be served now: the clusters that have no endpoint that is well. Empty when ready.
+    /// Why clients could not be served now: the clusters of which no endpoint was seen to be well. Empty when ready.
     pub fn unready(&self) -> Vec<String> {
         let plan = self.plan();
         let mut reasons: Vec<_> = plan
             .clusters
             .iter()
-            .filter(|(_, rules)| !rules.cluster.endpoints().iter().any(|endpoint| endpoint.is_well()))
+            .filter(|(_, rules)| {
+                !rules
+                    .cluster
+                    .endpoints()
+                    .iter()
+                    .any(|endpoint| endpoint.is_proven() || !is_checked(rules) && endpoint.is_well())
+            })
             .map(|(name, _)| format!("cluster {name} has no endpoint that is well"))
             .collect();
         reasons.sort();
@@ -133,4 +139,8 @@ impl fmt::Debug for Postgres {
             .field("node", &self.node)
             .finish_non_exhaustive()
     }
+}
+
+fn is_checked(rules: &crate::plan::ClusterRules) -> bool {
+    rules.cluster.health.interval.limit().is_some()
 }

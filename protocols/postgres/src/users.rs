@@ -125,7 +125,7 @@ mod tests {
         check(r#""app" "secret""#, Some(("app", "secret")));
         check(r#""app" "" comment"#, Some(("app", "")));
         check(r#""a""b" "it""s""#, Some((r#"a"b"#, r#"it"s"#)));
-        for wrong in [r#"app secret"#, r#""app""#, r#""app" "secret"#, r#""" "x""#, ""] {
+        for wrong in ["app secret", r#""app""#, r#""app" "secret"#, r#""" "x""#, ""] {
             check(wrong, None);
         }
     }

@@ -6,6 +6,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::NetError;
 
+#[allow(clippy::needless_pass_by_value, reason = "every caller has an error to hand over")]
 pub(super) fn wrong(file: &Path, reason: impl ToString) -> NetError {
     NetError::Certificate {
         file: file.display().to_string(),

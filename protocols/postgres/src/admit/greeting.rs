@@ -106,16 +106,17 @@ async fn seat(
     };
     let permit = match rules.max_clients_per_user {
         0 => None,
-        most => match postgres.per_user().take(route.user.clone(), most) {
-            Some(permit) => Some(permit),
-            None => {
+        most => {
+            let permit = postgres.per_user().take(route.user.clone(), most);
+            if permit.is_none() {
                 let text = format!(
                     "too many connections for role \"{}\" (max_clients_per_user)",
                     route.user
                 );
                 return hello.refuse(&Refusal::new(Reason::Overloaded, text), Kind::Limit).await;
             }
-        },
+            permit
+        }
     };
     let proven = match log_in(postgres, &mut hello, rules, listener, &route).await? {
         Answerer::Proven(proven) => proven,

@@ -241,7 +241,7 @@ impl Session {
     }
 
     /// The server has said what is so now.
-    pub(super) fn learn(&mut self, lease: &mut ServerLease, answers: Answers) {
+    pub(super) fn learn(&mut self, lease: &mut ServerLease, answers: &Answers) {
         if let Some(pinned) = answers.pinned {
             lease.pinned = pinned;
         }

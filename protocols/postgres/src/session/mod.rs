@@ -236,7 +236,7 @@ impl Session {
             let now = Instant::now();
             if now >= at {
                 self.set_deadline(None);
-                self.due(due, now)?;
+                self.due(due, now);
             }
         }
         if self.room.core.is_draining() && self.is_at_boundary() && self.login.is_none() {
@@ -259,7 +259,7 @@ impl Session {
         self.set_deadline(deadline);
     }
 
-    fn due(&mut self, due: Due, now: Instant) -> Result<(), SessionError> {
+    fn due(&mut self, due: Due, now: Instant) {
         match due {
             Due::Queue if self.waits => {
                 self.leave_queue(now);
@@ -284,7 +284,6 @@ impl Session {
             }
             _ => {}
         }
-        Ok(())
     }
 
     /// Whether no exchange and no transaction is under way.

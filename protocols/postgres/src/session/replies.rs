@@ -283,7 +283,7 @@ impl Session {
             .map_err(|_| mismatch("the server was ready unasked"))?;
         if completed == Some(Entry::OwnQuery) {
             if let Some(answers) = self.probing.take() {
-                self.learn(lease, *answers);
+                self.learn(lease, &answers);
             }
             return Ok(());
         }
