@@ -139,6 +139,11 @@ fn cancels_and_kills_reach_a_backend() {
     let postgres = Postgres::start();
     let mut client = RawClient::connect(&postgres.target());
     client.send(&message::query("SELECT pg_sleep(60)"));
+    // A cancel request that comes before the query hits nothing.
+    eventually("the query runs", || {
+        postgres.value("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%sleep(60)'")
+            == "1"
+    });
     RawClient::open(postgres.address()).send(&client.cancel_request());
     assert_eq!(client.reply().sqlstate(), "57014");
     let pids = postgres.backends("app");
