@@ -221,6 +221,16 @@ impl Expected {
         self.queue.is_empty() && !self.open && !self.skipping && !self.copying && !self.doubtful
     }
 
+    /// Whether the server has the beginning of a batch, and no Sync.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open || self.skipping
+    }
+
+    /// Whether the server throws away what comes before the next Sync.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
     /// Whether no answer to the client is outstanding.
     pub(crate) fn is_quiet(&self) -> bool {
         !self.queue.iter().any(|entry| !entry.is_own())

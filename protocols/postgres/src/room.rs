@@ -20,7 +20,7 @@ use crate::plan::{ClusterRules, PostgresPlan};
 use crate::server::{Need, Server, ServerLease, unavailable};
 use crate::session::{Session, Shared, clean};
 use crate::settings::SettingsTable;
-use crate::statements::Interner;
+use crate::statements::{Interner, Verbs};
 
 /// A group that nobody used for so long, and that holds no connection, is forgotten.
 const GROUP_IDLE: Duration = Duration::from_secs(60);
@@ -31,6 +31,7 @@ pub(crate) struct PostgresRoom {
     pub(crate) postgres: Arc<Postgres>,
     pub(crate) settings: SettingsTable,
     pub(crate) statements: Interner,
+    pub(crate) verbs: Verbs,
     /// Where a wake-up's rewritten bytes are gathered.
     pub(crate) gather: RefCell<Vec<u8>>,
     plan: RefCell<(u64, Arc<PostgresPlan>)>,
@@ -53,6 +54,7 @@ impl PostgresRoom {
             postgres,
             settings: SettingsTable::default(),
             statements: Interner::default(),
+            verbs: Verbs::default(),
             gather: RefCell::new(Vec::with_capacity(tidegate_net::READ_BUFFER)),
             plan: RefCell::new(plan),
             groups: RefCell::default(),

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::{Rc, Weak};
 
+use tidegate_chain::Verb;
+
 /// What names of the gateway's own begin with; a client's own name of that form is never sent on as it is.
 pub(crate) const PREFIX: &[u8] = b"tg_";
 
@@ -141,6 +143,29 @@ impl Prepared {
 /// What a statement costs a server, roughly: its text, and the tree and plan made of it.
 fn size(statement: &Statement) -> usize {
     statement.tail.len() + 512
+}
+
+/// What texts do, by their fingerprints, so that only the first of its kind is parsed.
+#[derive(Debug, Default)]
+pub(crate) struct Verbs {
+    known: RefCell<HashMap<u64, Verb>>,
+}
+
+impl Verbs {
+    /// The most that are remembered; a workload with more kinds of texts than this begins anew.
+    const MOST: usize = 8192;
+
+    /// The verb of the text with this fingerprint.
+    pub(crate) fn of(&self, fingerprint: u64, parse: impl FnOnce() -> Verb) -> Verb {
+        let mut known = self.known.borrow_mut();
+        if let Some(verb) = known.get(&fingerprint) {
+            return *verb;
+        }
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        *known.entry(fingerprint).or_insert_with(parse)
+    }
 }
 
 /// A client's own names for statements.

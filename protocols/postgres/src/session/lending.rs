@@ -150,9 +150,10 @@ impl Session {
     }
 
     pub(super) fn own_query(&self, lease: &mut ServerLease, sql: &[u8]) {
-        let mut out = Vec::new();
+        let mut out = self.room.core.buffers.take();
         frontend::query(&mut out, sql);
         lease.out.queue(&out, &self.room.core.buffers);
+        self.room.core.buffers.give_back(&mut out);
         lease.expected.sent(Entry::OwnQuery);
     }
 
@@ -165,6 +166,7 @@ impl Session {
             self.lease = Some(lease);
             return;
         }
+        debug_assert!(lease.naming.is_empty() && lease.parsing.is_empty() && lease.local.is_empty());
         if let Some(touched) = self.touched.take() {
             self.resolve(&mut lease, &touched);
             if !lease.expected.is_settled() {

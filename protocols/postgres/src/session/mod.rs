@@ -9,6 +9,7 @@ mod lending;
 mod replies;
 mod requests;
 mod shared;
+mod shown;
 mod welcome;
 
 pub(crate) use clean::clean;
@@ -36,8 +37,8 @@ use crate::room::PostgresRoom;
 use crate::server::{ServerLease, ServerSeat};
 use crate::settings::Settings;
 use crate::statements::Names;
-use exchange::Shown;
 use shared::State;
+use shown::Shown;
 
 /// How many reads one wake-up may do before others get their turn.
 const TURNS: usize = 16;
@@ -56,6 +57,8 @@ pub(crate) struct Session {
     held: Vec<u8>,
     /// Bytes of a message that is thrown away, still to come.
     discard: usize,
+    /// A step has refused a part of a batch: the rest of it is thrown away, up to its Sync.
+    skips: bool,
     cursor: Cursor,
     mode: PoolMode,
     settings: Rc<Settings>,
@@ -143,6 +146,7 @@ impl Session {
             to_client: Outgoing::default(),
             held: client.early,
             discard: 0,
+            skips: false,
             cursor: Cursor::new(),
             mode,
             settings: all,
@@ -343,8 +347,7 @@ impl Session {
                 let mut out = Vec::new();
                 backend::refusal(&mut out, Severity::Error, refusal);
                 backend::ready(&mut out, Status::Idle);
-                self.to_client.queue(&out, &self.room.core.buffers);
-                self.end_shown(Some(sqlstate::of(refusal)));
+                self.say(&out);
                 self.retry = true;
                 self.rest();
             }
@@ -382,8 +385,7 @@ impl Session {
             let mut out = Vec::new();
             backend::refusal(&mut out, Severity::Error, &refusal);
             backend::ready(&mut out, Status::Idle);
-            self.to_client.queue(&out, &self.room.core.buffers);
-            self.end_shown(Some(sqlstate::CONNECTION_FAILURE));
+            self.say(&out);
             self.rest();
         } else if is_between {
             self.say_goodbye(&refusal);
@@ -439,5 +441,16 @@ impl Drop for Session {
         if let Some(lease) = &self.lease {
             lease.endpoint.rest();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+
+    /// An idle client costs this much and nothing else but its socket and its name: no buffer, no login's leftovers.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 640, "{} bytes", size_of::<Session>());
     }
 }

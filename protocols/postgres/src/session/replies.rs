@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use tidegate_base::{Kind, Origin};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::{self, ErrorFields, ParameterStatus, Status, read_ready, read_row};
+use tidegate_postgres_wire::backend::{self, ParameterStatus, Status, read_ready, read_row};
 use tidegate_postgres_wire::{Head, KindSet, Stop};
 
 use super::gather::Gather;
+use super::shown::{Watch, code_of};
 use super::{PoolMode, Session};
 use crate::expected::Entry;
 use crate::server::{Naming, ServerLease};
@@ -15,6 +16,8 @@ use crate::statements::Names;
 
 /// What is looked at in replies.
 const REPLIES: KindSet = KindSet::of(b"ZEGSCIs123Tn");
+/// The same where somebody wants to see what answers no request.
+const REPLIES_AND_PUSHES: KindSet = KindSet::of(b"ZEGSCIs123TnA");
 /// The longest message that is held because its body is needed.
 const MOST_HELD: usize = 16 * 1024 * 1024;
 /// Settings that servers report and that a client may SET: a report is the whole truth about them.
@@ -88,18 +91,36 @@ impl Session {
         self.say_due(lease, &mut gather, at);
         loop {
             let is_own = lease.expected.is_own();
-            let needed = if is_own { &KindSet::ALL } else { &REPLIES };
+            let watch = self.watch();
+            let needed = match watch {
+                _ if is_own => &KindSet::ALL,
+                Watch::Nothing => &REPLIES,
+                Watch::Pushes => &REPLIES_AND_PUSHES,
+                Watch::Replies => &KindSet::ALL,
+            };
             let walk = lease
                 .cursor
                 .walk(&bytes[at..], needed)
                 .map_err(|error| mismatch(&error.to_string()))?;
+            if watch == Watch::Replies && !is_own && walk.run > 0 {
+                // Only a message that was too long to be held goes on as a run.
+                self.show_reply(&mut gather, (at, at + walk.run), true, false);
+            }
             at += walk.run;
             let Stop::Frame(head) = walk.stop else { break };
             let rest = &bytes[at..];
             let Some(body) = rest.get(Head::SIZE..head.total()) else {
-                if !is_own && head.kind == b'T' {
-                    self.completed(lease, head.kind)?;
-                    at += lease.cursor.pass(head, rest.len());
+                let is_long = head.total() > self.group.rules.borrow().inspect;
+                let is_needed = is_own || (REPLIES.contains(head.kind) && head.kind != b'T');
+                if !is_needed && (is_long || watch == Watch::Nothing) {
+                    if head.kind == b'T' {
+                        self.completed(lease, head.kind)?;
+                    }
+                    let to = at + lease.cursor.pass(head, rest.len());
+                    if watch == Watch::Replies {
+                        self.show_reply(&mut gather, (at, to), true, false);
+                    }
+                    at = to;
                     continue;
                 }
                 if head.total() > MOST_HELD {
@@ -108,7 +129,14 @@ impl Session {
                 break;
             };
             if self.reply(lease, head.kind, body, is_own)? {
+                let from = at;
                 at += lease.cursor.pass(head, rest.len());
+                match head.kind {
+                    b'Z' => self.show_reply(&mut gather, (from, at), false, true),
+                    b'A' if watch != Watch::Nothing => self.show_push(&mut gather, (from, at)),
+                    _ if watch == Watch::Replies => self.show_reply(&mut gather, (from, at), false, false),
+                    _ => {}
+                }
             } else {
                 gather.cut(at);
                 at += head.total();
@@ -129,18 +157,25 @@ impl Session {
         while let Some(entry) = lease.expected.due() {
             gather.cut(at);
             match entry {
-                Entry::FakeParse => backend::parse_complete(&mut gather.out),
-                Entry::FakeClose => backend::close_complete(&mut gather.out),
+                Entry::FakeParse => self.owe(gather, backend::parse_complete),
+                Entry::FakeClose => self.owe(gather, backend::close_complete),
                 _ => {
-                    gather
-                        .out
-                        .extend_from_slice(&lease.local.pop_front().unwrap_or_default());
-                    self.end_shown(None);
+                    let words = lease.local.pop_front().unwrap_or_default();
+                    gather.out.extend_from_slice(&self.shown_words(&words));
                 }
             }
             if entry != Entry::Local {
                 self.rename(lease);
             }
+        }
+    }
+
+    fn owe(&mut self, gather: &mut Gather<'_>, say: fn(&mut Vec<u8>)) {
+        let from = gather.out.len();
+        say(&mut gather.out);
+        if self.watch() == Watch::Replies {
+            let words = gather.out.split_off(from);
+            gather.out.extend_from_slice(&self.shown_words(&words));
         }
     }
 
@@ -171,6 +206,8 @@ impl Session {
                 }
                 return Ok(false);
             }
+            // Somebody else's words: they come at any time, in the midst of the gateway's own queries too.
+            b'A' => return Ok(true),
             b'Z' => self.ended(lease, body)?,
             _ => self.completed(lease, kind)?,
         }
@@ -178,14 +215,13 @@ impl Session {
     }
 
     fn completed(&mut self, lease: &mut ServerLease, kind: u8) -> Result<(), SessionError> {
-        if self.mode == PoolMode::Session && kind != b'G' && kind != b'Z' && !lease.expected.is_own() {
-            let _ = lease.expected.replied(kind);
-            return Ok(());
-        }
-        let completed = lease
-            .expected
-            .replied(kind)
-            .map_err(|_| mismatch("the server answered nothing that was asked"))?;
+        let is_free = self.mode == PoolMode::Session && !lease.expected.is_own();
+        let completed = match lease.expected.replied(kind) {
+            Ok(completed) => completed,
+            // In session mode the server is the client's own, whatever it says.
+            Err(_) if is_free => None,
+            Err(_) => return Err(mismatch("the server answered nothing that was asked")),
+        };
         match completed {
             Some(Entry::Parse) => {
                 if matches!(lease.naming.front(), Some(Naming::Give(..))) {
@@ -226,12 +262,7 @@ impl Session {
     }
 
     fn failed(&mut self, lease: &mut ServerLease, body: &[u8]) {
-        let mut code = *b"XX000";
-        if let Ok(fields) = ErrorFields::read(body)
-            && let Ok(found) = fields.code().try_into()
-        {
-            code = found;
-        }
+        let code = code_of(body);
         self.group.metrics.error(&code);
         self.failed.get_or_insert(code);
         let (mut naming, mut parsing) = (0, 0);
@@ -296,9 +327,6 @@ impl Session {
         self.began = now;
         lease.exchanges += 1;
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        let code = self.failed.take();
-        let code = code.as_ref().and_then(|code| std::str::from_utf8(code).ok());
-        self.end_shown(code);
         let most = self.group.rules.borrow().prepared_bytes;
         if lease.status == Status::Idle && lease.expected.is_settled() && self.mode != PoolMode::Session {
             self.evict(lease, most);

@@ -8,8 +8,9 @@ use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe,
 use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend, sqlstate};
 use tidegate_sql::may_change_session;
 
-use super::exchange::Showing;
+use super::exchange::{Answer, meaning, piece};
 use super::gather::Gather;
+use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
 use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
@@ -134,12 +135,19 @@ impl Session {
         while at < bytes.len() && !self.closing {
             let rest = &bytes[at..];
             if self.cursor.at_boundary() {
-                match self.shown(rest) {
+                if self.skips {
+                    let Some(skipped) = self.skip(rest) else { break };
+                    gather.cut(at);
+                    at += skipped;
+                    gather.resume(at);
+                    continue;
+                }
+                match self.show(rest) {
                     Showing::Approved => {}
                     Showing::More | Showing::Waits => break,
                     Showing::Answered(length, answer) => {
                         gather.cut(at);
-                        self.answered(length, answer, rest);
+                        self.answered(length, answer, rest, &mut gather);
                         at += length;
                         gather.resume(at);
                         continue;
@@ -210,42 +218,46 @@ impl Session {
         Ok(at)
     }
 
-    fn approve(&mut self, length: usize) {
-        if let Some(shown) = &mut self.chain {
-            shown.approved = shown.approved.saturating_sub(length);
+    /// Throws away what follows a refused part of a batch; returns how much of it, `None` when more must be here first.
+    fn skip(&mut self, rest: &[u8]) -> Option<usize> {
+        let head = Head::read(rest).ok().flatten()?;
+        if matches!(head.kind, b'S' | b'X') {
+            self.skips = false;
+            self.approve_sync();
+            return Some(0);
         }
+        let here = head.total().min(rest.len());
+        self.discard = head.total() - here;
+        Some(here)
     }
 
-    fn shown(&mut self, rest: &[u8]) -> Showing {
-        if self.chain.is_none() || self.lease.as_ref().is_some_and(|lease| lease.expected.is_copying()) {
-            return Showing::Approved;
-        }
-        let in_transaction =
-            self.deferred.is_some() || self.lease.as_ref().is_some_and(|lease| lease.status != Status::Idle);
-        let limit = self.group.rules().inspect;
-        self.show(rest, limit, in_transaction)
-    }
-
-    /// A step has answered the request itself. Earlier answers come first.
-    fn answered(&mut self, length: usize, mut answer: Vec<u8>, request: &[u8]) {
+    /// A step has answered the request itself. Earlier answers come first, and a batch of which the server has the
+    /// beginning ends there too.
+    fn answered(&mut self, length: usize, answer: Answer, request: &[u8], gather: &mut Gather<'_>) {
+        let ends = piece(request).is_some_and(|(end, ends)| ends && end <= length);
         let status = match &self.lease {
             Some(lease) => lease.status,
             None if self.deferred.is_some() => Status::Transaction,
             None => Status::Idle,
         };
-        let ends = first_exchange(request).is_some_and(|end| end <= length);
-        if ends {
-            backend::ready(&mut answer, status);
+        let Answer { mut words, is_refusal } = answer;
+        self.skips = is_refusal && !ends;
+        let is_open = self.lease.as_ref().is_some_and(|lease| lease.expected.is_open());
+        if ends && !is_open {
+            backend::ready(&mut words, status);
         }
         match &mut self.lease {
-            Some(lease) if !lease.expected.is_quiet() => {
-                lease.local.push_back(answer);
-                lease.expected.sent(Entry::Local);
+            // Where the server skips up to the Sync, so does the gateway.
+            Some(lease) if !lease.expected.is_quiet() || lease.expected.is_skipping() => {
+                if lease.expected.sent(Entry::Local) {
+                    lease.local.push_back(words);
+                }
             }
-            _ => {
-                self.to_client.queue(&answer, &self.room.core.buffers);
-                self.end_shown(None);
-            }
+            _ => self.say(&words),
+        }
+        if let Some(lease) = self.lease.as_mut().filter(|_| ends && is_open) {
+            frontend::sync(&mut gather.out);
+            lease.expected.sent(Entry::Sync);
         }
     }
 
@@ -296,8 +308,7 @@ impl Session {
             b'S' if bytes.len() >= head.total() => {
                 let mut out = Vec::new();
                 backend::ready(&mut out, status);
-                self.to_client.queue(&out, &self.room.core.buffers);
-                self.end_shown(None);
+                self.say(&out);
                 return Gate::Taken(head.total());
             }
             b'Q' if head.total() <= 64 => {
@@ -347,10 +358,9 @@ impl Session {
         let mut out = self.room.core.buffers.take();
         backend::command_complete(&mut out, bracket.tag());
         backend::ready(&mut out, status);
-        self.to_client.queue(&out, &self.room.core.buffers);
+        self.say(&out);
         self.room.core.buffers.give_back(&mut out);
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        self.end_shown(None);
         Some(length)
     }
 
@@ -366,7 +376,9 @@ impl Session {
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
         let entry = match head.kind {
             b'Q' => return self.query(lease, head, bytes),
-            b'P' if self.mode != PoolMode::Session => return self.parse(lease, head, bytes, gather, at, shares),
+            b'P' if self.mode != PoolMode::Session || self.chain.is_some() => {
+                return self.parse(lease, head, bytes, gather, at, shares);
+            }
             b'B' | b'D' | b'C' if shares => return self.named(lease, head, bytes, gather, at),
             b'P' => {
                 lease.naming.push_back(Naming::Nothing);
@@ -375,7 +387,10 @@ impl Session {
             b'B' => Entry::Bind,
             b'D' => Entry::Describe,
             b'C' => {
-                lease.naming.push_back(Naming::Nothing);
+                let name = statement_name(b'C', bytes).filter(|_| self.chain.is_some());
+                lease
+                    .naming
+                    .push_back(name.map_or(Naming::Nothing, |name| Naming::Take(name.into())));
                 Entry::Close
             }
             b'E' => Entry::Execute,
@@ -470,7 +485,7 @@ impl Session {
             if head.total() <= self.group.rules.borrow().inspect {
                 return Ok(Step::More);
             }
-            lease.tainted = true;
+            lease.tainted |= self.mode != PoolMode::Session;
             self.sent_parse(lease, Naming::Nothing);
             return Ok(Step::Pass);
         }
@@ -478,17 +493,20 @@ impl Session {
         let parse = frontend::Parse::read(body).map_err(|error| broken(&error.to_string()))?;
         let tail = &body[parse.name.len() + 1..];
         if parse.name.is_empty() || !shares {
+            let mut naming = Naming::Nothing;
             if parse.name.is_empty() {
                 self.unnamed.clear();
                 self.unnamed.extend_from_slice(tail);
                 lease.unnamed_of = self.shared.serial;
+            } else if self.mode == PoolMode::Session {
+                naming = Naming::Give(parse.name.into(), self.room.statements.intern(tail, 0));
             } else {
                 lease.tainted = true;
             }
-            if Bracket::of(parse.sql).is_none() && may_change_session(parse.sql) {
+            if self.mode != PoolMode::Session && Bracket::of(parse.sql).is_none() && may_change_session(parse.sql) {
                 self.touch(parse.sql);
             }
-            self.sent_parse(lease, Naming::Nothing);
+            self.sent_parse(lease, naming);
             return Ok(Step::Pass);
         }
         let statement = self.room.statements.intern(tail, self.settings.planning());
@@ -599,16 +617,8 @@ impl Session {
         Step::Pass
     }
 
-    /// What a name means to the client, once what it has sent is done.
     fn meaning(&self, lease: &ServerLease, name: &[u8]) -> Option<Rc<Statement>> {
-        for naming in lease.naming.iter().rev() {
-            match naming {
-                Naming::Give(given, statement) if **given == *name => return Some(Rc::clone(statement)),
-                Naming::Take(taken) if **taken == *name => return None,
-                _ => {}
-            }
-        }
-        self.names.as_ref()?.get(name).cloned()
+        meaning(self.names.as_deref(), Some(&lease.naming), name).cloned()
     }
 
     /// Prepares a statement on a server that lacks it, in the same write as the request that needs it.
