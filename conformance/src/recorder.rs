@@ -7,6 +7,7 @@ use tidegate_chain::{Exchange, ExchangeId, Factory, Flow, Interest, Need, Outcom
 #[derive(Clone)]
 pub struct Recorder {
     seen: Arc<Mutex<BTreeMap<ExchangeId, Seen>>>,
+    pushes: Arc<Mutex<Vec<Vec<u8>>>>,
     interest: Interest,
     script: Script,
 }
@@ -74,6 +75,7 @@ impl Recorder {
         };
         Self {
             seen: Arc::default(),
+            pushes: Arc::default(),
             interest,
             script,
         }
@@ -87,6 +89,11 @@ impl Recorder {
     /// How many exchanges have ended.
     pub fn ended(&self) -> usize {
         self.locked().values().filter(|seen| seen.end.is_some()).count()
+    }
+
+    /// What answered no request, so far.
+    pub fn pushes(&self) -> Vec<Vec<u8>> {
+        self.pushes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// As the only step of a chain.
@@ -134,6 +141,12 @@ impl Transform for Recorder {
 
     fn resume(&mut self, _: ExchangeId, _: &mut dyn Exchange, _: Verdict) -> Flow {
         Flow::Next { reply: Need::Body }
+    }
+
+    fn on_push(&mut self, part: Part<'_>) -> Reply {
+        let mut pushes = self.pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        pushes.push(part.bytes.to_vec());
+        Reply::Pass
     }
 
     fn on_reply(&mut self, id: ExchangeId, part: Part<'_>) -> Reply {

@@ -11,6 +11,7 @@ mod effects;
 mod expected;
 mod group;
 mod health;
+mod hub;
 mod metrics;
 mod plan;
 mod protocol;

@@ -213,6 +213,10 @@ impl Session {
         }
         if touched.discard {
             self.unnamed.clear();
+            self.unlisten(None);
+        }
+        for channel in &touched.unlistens {
+            self.unlisten(channel.as_deref());
         }
         if touched.reset_all {
             self.settings = self.initial();

@@ -6,6 +6,7 @@ mod clean;
 mod exchange;
 mod gather;
 mod lending;
+mod listen;
 mod replies;
 mod requests;
 mod shared;
@@ -42,6 +43,8 @@ use shown::Shown;
 
 /// How many reads one wake-up may do before others get their turn.
 const TURNS: usize = 16;
+/// How long a client may take to read the gateway's last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How much of a client is read while it waits for a server.
 const READ_AHEAD: usize = 64 * 1024;
 
@@ -77,12 +80,15 @@ pub(crate) struct Session {
     touched: Option<Box<Touched>>,
     probing: Option<Box<Answers>>,
     chain: Option<Box<Shown>>,
+    ears: Option<Box<listen::Subscriptions>>,
     /// The SQLSTATE of the exchange's first error.
     failed: Option<[u8; 5]>,
     began: Instant,
     deadline: Option<(Instant, Due)>,
     at_end: bool,
     closing: bool,
+    /// The client does not even take the last words.
+    is_given_up: bool,
     woken: bool,
     verbose: bool,
 }
@@ -95,6 +101,9 @@ enum Due {
     KillQuery,
     IdleInTransaction,
     ClientIdle,
+    Listen,
+    /// The last words do not get through.
+    Close,
 }
 
 impl Session {
@@ -165,11 +174,13 @@ impl Session {
             touched: None,
             probing: None,
             chain,
+            ears: None,
             failed: None,
             began: now,
             deadline: None,
             at_end: false,
             closing: false,
+            is_given_up: false,
             woken: false,
             verbose: client.verbose,
         })
@@ -189,7 +200,11 @@ impl Session {
             if self.lease.is_some() {
                 moved |= self.from_server(cx)?;
             }
+            moved |= self.from_hub();
             if self.closing {
+                if self.is_given_up {
+                    return Poll::Ready(Ok(()));
+                }
                 ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
                 self.client.shutdown_write();
                 return Poll::Ready(Ok(()));
@@ -270,6 +285,8 @@ impl Session {
                 let text = "no server connection became free in time (queue_timeout); try again";
                 self.refuse_held(&Refusal::new(Reason::Overloaded, text));
             }
+            Due::Listen => self.give_up_listen(None),
+            Due::Close => self.is_given_up = true,
             Due::Query if self.lease.is_some() => {
                 self.cancel();
                 self.set_deadline(Some((now + Duration::from_secs(10), Due::KillQuery)));
@@ -293,7 +310,12 @@ impl Session {
     /// Whether no exchange and no transaction is under way.
     fn is_at_boundary(&self) -> bool {
         let server_rests = self.lease.as_ref().is_none_or(|lease| lease.is_clean());
-        server_rests && !self.waits && self.held.is_empty() && self.cursor.at_boundary() && self.deferred.is_none()
+        server_rests
+            && !self.waits
+            && !self.awaits_listen()
+            && self.held.is_empty()
+            && self.cursor.at_boundary()
+            && self.deferred.is_none()
     }
 
     /// Cancels what the session's server is doing for it.
@@ -303,6 +325,11 @@ impl Session {
             let text = "canceling statement due to user request";
             self.refuse_held(&Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED));
             return;
+        }
+        if self.awaits_listen() {
+            let text = "canceling statement due to user request";
+            let refusal = Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED);
+            return self.give_up_listen(Some(&refusal));
         }
         let Some(lease) = &self.lease else { return };
         if lease.expected.is_quiet() {
@@ -336,6 +363,7 @@ impl Session {
             self.to_client.queue(&out, &self.room.core.buffers);
         }
         self.closing = true;
+        self.limit(Some(LAST_WORDS), Due::Close);
     }
 
     /// Answers the request that is held, all of it, with an error, and goes on; or ends the session when only part of it
@@ -404,6 +432,7 @@ impl Session {
     /// Ends the session: what it holds goes back, is cleaned, or closed.
     fn finish(&mut self) {
         self.set_deadline(None);
+        self.unlisten(None);
         self.room.leave(self.shared.slot);
         self.group.used.set(Instant::now());
         if self.waits {
@@ -432,6 +461,7 @@ impl Future for Session {
 impl Drop for Session {
     /// A session that panicked, or that is dropped with its core, leaves nothing behind: its server is closed.
     fn drop(&mut self) {
+        self.unlisten(None);
         self.room.leave(self.shared.slot);
         if self.waits
             && let (Some(pool), Some(seat)) = (&self.pool, &self.seat)

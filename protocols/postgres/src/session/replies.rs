@@ -94,8 +94,8 @@ impl Session {
             let watch = self.watch();
             let needed = match watch {
                 _ if is_own => &KindSet::ALL,
-                Watch::Nothing => &REPLIES,
-                Watch::Pushes => &REPLIES_AND_PUSHES,
+                Watch::Nothing if self.ears.is_none() => &REPLIES,
+                Watch::Nothing | Watch::Pushes => &REPLIES_AND_PUSHES,
                 Watch::Replies => &KindSet::ALL,
             };
             let walk = lease
@@ -112,7 +112,7 @@ impl Session {
             let Some(body) = rest.get(Head::SIZE..head.total()) else {
                 let is_long = head.total() > self.group.rules.borrow().inspect;
                 let is_needed = is_own || (REPLIES.contains(head.kind) && head.kind != b'T');
-                if !is_needed && (is_long || watch == Watch::Nothing) {
+                if !is_needed && (is_long || !needs_whole(watch, head.kind)) {
                     if head.kind == b'T' {
                         self.completed(lease, head.kind)?;
                     }
@@ -207,7 +207,7 @@ impl Session {
                 return Ok(false);
             }
             // Somebody else's words: they come at any time, in the midst of the gateway's own queries too.
-            b'A' => return Ok(true),
+            b'A' => return Ok(!self.is_told_twice(body)),
             b'Z' => self.ended(lease, body)?,
             _ => self.completed(lease, kind)?,
         }
@@ -346,6 +346,11 @@ impl Session {
             self.own_query(lease, sql.as_bytes());
         }
     }
+}
+
+/// Whether a message that the gateway itself has no need of is shown whole.
+fn needs_whole(watch: Watch, kind: u8) -> bool {
+    watch == Watch::Replies || kind == b'A'
 }
 
 fn lease_is_due(session: &Session) -> bool {

@@ -46,7 +46,7 @@ enum Gate {
 impl Session {
     /// Reads the client and moves what it says on. `true` when anything happened.
     pub(super) fn from_client(&mut self, cx: &mut Context<'_>) -> Result<bool, SessionError> {
-        if self.closing || self.is_shown_waiting(cx) {
+        if self.closing || self.awaits_listen() || self.is_shown_waiting(cx) {
             return Ok(false);
         }
         if self.retry && !self.held.is_empty() {
@@ -132,7 +132,7 @@ impl Session {
         let mut at = self.discard.min(bytes.len());
         self.discard -= at;
         gather.resume(at);
-        while at < bytes.len() && !self.closing {
+        while at < bytes.len() && !self.closing && !self.awaits_listen() {
             let rest = &bytes[at..];
             if self.cursor.at_boundary() {
                 if self.skips {
@@ -321,6 +321,9 @@ impl Session {
             }
             b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
             _ => return self.reject(bytes),
+        }
+        if let Some(length) = self.subscribe(bytes) {
+            return Gate::Taken(length);
         }
         if self.borrow(cx) && self.lease.is_some() {
             Gate::Lent

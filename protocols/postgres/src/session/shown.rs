@@ -249,6 +249,19 @@ impl Session {
         }
     }
 
+    /// Something that answers no request and that the hub has heard, as the chain lets it go on.
+    pub(super) fn shown_push<'w>(&mut self, words: &'w [u8]) -> Cow<'w, [u8]> {
+        let part = Part {
+            bytes: words,
+            is_cut: false,
+            end: None,
+        };
+        match &mut self.chain {
+            Some(shown) => shown.chain.push(part),
+            None => Cow::Borrowed(words),
+        }
+    }
+
     /// Says something in the server's place.
     pub(super) fn say(&mut self, words: &[u8]) {
         let words = self.shown_words(words);

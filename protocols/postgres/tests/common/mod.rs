@@ -35,6 +35,12 @@ impl Subjected {
         Self { server, house }
     }
 
+    /// The server.
+    #[allow(dead_code, reason = "not every test binary looks at it")]
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// The gateway's address, with the server's credentials.
     pub(crate) fn target(&self) -> Target {
         Target {
