@@ -19,7 +19,9 @@ use crate::server::unavailable;
 use crate::session::Shared;
 
 /// The most that is kept of what a client does not read.
-const INBOX: usize = 1 << 20;
+const INBOX: usize = 4 << 20;
+/// How many reads one wake-up may do, so that sessions get their turn before their inboxes are full.
+const TURNS: usize = 4;
 /// How long the connection is kept when nobody listens any more.
 const LINGER: Duration = Duration::from_secs(30);
 /// How soon a lost connection is opened again.
@@ -373,7 +375,7 @@ impl Line {
     /// Ready with `true` when the connection is lost, with `false` when `wanted` is no longer what is so.
     fn poll(&mut self, cx: &mut Context<'_>, hub: &Hub, room: &PostgresRoom, wanted: bool) -> Poll<bool> {
         hub.waker.borrow_mut().replace(cx.waker().clone());
-        loop {
+        for _ in 0..TURNS {
             if hub.hangs_up.get() {
                 return Poll::Ready(true);
             }
@@ -399,6 +401,8 @@ impl Line {
                 return Poll::Ready(true);
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Reads what has come; `None` when the server makes no sense.

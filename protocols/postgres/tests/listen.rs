@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{ByHand, Subjected};
@@ -146,13 +147,21 @@ fn a_listener_that_does_not_read_is_closed() {
     let mut lazy = listener(&subject, "news");
     let mut eager = listener(&subject, "news");
     let told = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            (0..TOLD)
-                .filter(|turn| heard(&mut eager).1.starts_with(&format!("{turn} ")))
-                .count()
+        let read = AtomicUsize::new(0);
+        let (count, eager) = (&read, &mut eager);
+        let reader = scope.spawn(move || {
+            for turn in 0..TOLD {
+                assert!(heard(eager).1.starts_with(&format!("{turn} ")));
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            TOLD
         });
         let mut teller = subject.direct();
         for turn in 0..TOLD {
+            // The eager one is never far behind, however slow the machine is.
+            eventually("it is read", || {
+                turn < read.load(Ordering::Relaxed) + 64 || reader.is_finished()
+            });
             teller.0.query(&format!("NOTIFY news, '{turn} {}'", "x".repeat(7000)));
         }
         reader.join().expect("the reader")
