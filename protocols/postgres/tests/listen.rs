@@ -146,8 +146,8 @@ fn a_listener_that_does_not_read_is_closed() {
     let subject = start(1);
     let mut lazy = listener(&subject, "news");
     let mut eager = listener(&subject, "news");
+    let read = AtomicUsize::new(0);
     let told = std::thread::scope(|scope| {
-        let read = AtomicUsize::new(0);
         let (count, eager) = (&read, &mut eager);
         let reader = scope.spawn(move || {
             for turn in 0..TOLD {
