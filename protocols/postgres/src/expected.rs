@@ -242,6 +242,11 @@ impl Expected {
         self.queue.iter().filter(ends).count() == 1 && !self.open && !self.doubtful
     }
 
+    /// How many answers are due.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether a COPY IN is under way, so that a Sync ends nothing.
     pub(crate) fn is_copying(&self) -> bool {
         self.copying

@@ -5,6 +5,7 @@
 //! `expected`, which decides when a server may go to somebody else.
 
 mod admit;
+mod batch;
 mod config;
 mod dial;
 mod effects;

@@ -12,6 +12,7 @@ use tidegate_postgres_wire::backend::{ParameterStatus, Status};
 use tidegate_postgres_wire::login::Ready;
 use tidegate_postgres_wire::{Cursor, Frame};
 
+use crate::batch::Batch;
 use crate::expected::Expected;
 use crate::settings::Settings;
 use crate::statements::{Prepared, Statement};
@@ -52,6 +53,12 @@ pub(crate) struct Server {
     pub(crate) local: VecDeque<Vec<u8>>,
     /// Whose unnamed statement the server has: a session's number, 0 for nobody's.
     pub(crate) unnamed_of: u64,
+    /// What it is working on, where that could be said again.
+    pub(crate) batch: Batch,
+    /// What the client is told when the connection ends, as the server has announced.
+    pub(crate) last_words: Option<Vec<u8>>,
+    /// The client has been told that the connection ends.
+    pub(crate) has_said_goodbye: bool,
     /// How many cancels are on their way to it.
     pub(crate) cancels: Rc<Cell<usize>>,
     /// Something of the client is left on it that the server itself confirmed: temporary tables, locks, cursors.
@@ -124,6 +131,9 @@ impl Server {
             naming: VecDeque::new(),
             local: VecDeque::new(),
             unnamed_of: 0,
+            batch: Batch::default(),
+            last_words: None,
+            has_said_goodbye: false,
             cancels: Rc::default(),
             pinned: false,
             tainted: false,

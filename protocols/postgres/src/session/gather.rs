@@ -40,6 +40,14 @@ impl<'a> Gather<'a> {
         self.resume(to);
     }
 
+    /// What was gathered up to `at`, where anything had to change; else nothing.
+    pub(crate) fn settle(&mut self, at: usize) -> &[u8] {
+        if !self.out.is_empty() {
+            self.cut(at);
+        }
+        &self.out
+    }
+
     /// Writes what was gathered up to `at`; gives the core's buffer back and says how much was written.
     pub(crate) fn write(
         mut self,

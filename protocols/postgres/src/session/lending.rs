@@ -126,6 +126,7 @@ impl Session {
         if let Some(bracket) = self.deferred.take() {
             self.own_query(&mut lease, bracket.tag().as_bytes());
         }
+        lease.batch.begin();
         lease.endpoint.begin();
         self.shared.lend(&lease);
         self.shared.state.set(State::Active);

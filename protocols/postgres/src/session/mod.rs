@@ -7,6 +7,7 @@ mod exchange;
 mod gather;
 mod lending;
 mod listen;
+mod mend;
 mod replies;
 mod requests;
 mod shared;
@@ -385,17 +386,14 @@ impl Session {
 
     /// The server's stream broke.
     fn server_lost(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
+        let Some(mut lease) = self.lease.take() else { return };
         lease.endpoint.rest();
         self.shared.lent.replace(None);
         let is_between = lease.cursor.at_boundary() && lease.held.is_empty();
-        let keeps_going = self.mode != PoolMode::Session
-            && self.login.is_none()
-            && is_between
-            && lease.status == Status::Idle
-            && !lease.pinned
-            && lease.expected.is_one_exchange()
-            && self.cursor.at_boundary();
+        // The server's own last words were weighed when they came.
+        let last_words = lease.last_words.take();
+        let keeps_going = last_words.is_some() || (is_between && self.can_lose(&lease));
+        let has_said_goodbye = lease.has_said_goodbye;
         let is_idle = lease.is_clean() && self.mode != PoolMode::Session;
         let pool = self.pool.take();
         drop(lease);
@@ -410,12 +408,14 @@ impl Session {
         let text = "the connection to the server was lost";
         let refusal = Refusal::new(Reason::Unavailable, text).with_code(sqlstate::CONNECTION_FAILURE);
         if keeps_going {
-            let mut out = Vec::new();
-            backend::refusal(&mut out, Severity::Error, &refusal);
+            let mut out = last_words.unwrap_or_default();
+            if out.is_empty() {
+                backend::refusal(&mut out, Severity::Error, &refusal);
+            }
             backend::ready(&mut out, Status::Idle);
             self.say(&out);
             self.rest();
-        } else if is_between {
+        } else if is_between && !has_said_goodbye {
             self.say_goodbye(&refusal);
         } else {
             self.closing = true;

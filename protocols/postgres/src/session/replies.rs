@@ -129,6 +129,12 @@ impl Session {
                 break;
             };
             if self.reply(lease, head.kind, body, is_own)? {
+                if head.kind == b'Z'
+                    && let Some(words) = lease.batch.take_error()
+                {
+                    gather.cut(at);
+                    gather.out.extend_from_slice(&self.shown_words(&words));
+                }
                 let from = at;
                 at += lease.cursor.pass(head, rest.len());
                 match head.kind {
@@ -183,7 +189,11 @@ impl Session {
     fn reply(&mut self, lease: &mut ServerLease, kind: u8, body: &[u8], is_own: bool) -> Result<bool, SessionError> {
         match kind {
             b'E' => {
+                let is_held = !is_own && self.holds_error(lease, code_of(body), body);
                 self.failed(lease, body);
+                if is_held {
+                    return Ok(false);
+                }
                 if is_own && lease.expected.is_own() {
                     // A query of the gateway's own failed: the settings are not what they should be.
                     lease.tainted = true;
@@ -208,7 +218,7 @@ impl Session {
             }
             // Somebody else's words: they come at any time, in the midst of the gateway's own queries too.
             b'A' => return Ok(!self.is_told_twice(body)),
-            b'Z' => self.ended(lease, body)?,
+            b'Z' => return self.ended(lease, body),
             _ => self.completed(lease, kind)?,
         }
         Ok(!is_own)
@@ -305,8 +315,8 @@ impl Session {
         lease.settings = self.room.settings.with(&lease.settings, change());
     }
 
-    /// ReadyForQuery: an exchange has ended.
-    fn ended(&mut self, lease: &mut ServerLease, body: &[u8]) -> Result<(), SessionError> {
+    /// ReadyForQuery: an exchange has ended. `true` when the client is to see it.
+    fn ended(&mut self, lease: &mut ServerLease, body: &[u8]) -> Result<bool, SessionError> {
         lease.status = read_ready(body).map_err(|error| mismatch(&error.to_string()))?;
         let completed = lease
             .expected
@@ -316,7 +326,12 @@ impl Session {
             if let Some(answers) = self.probing.take() {
                 self.learn(lease, &answers);
             }
-            return Ok(());
+            return Ok(false);
+        }
+        if lease.batch.has_error() && self.says_again(lease) {
+            drop(lease.batch.take_error());
+            self.failed = None;
+            return Ok(false);
         }
         let now = Instant::now();
         self.group.metrics.queries.inc();
@@ -331,7 +346,7 @@ impl Session {
         if lease.status == Status::Idle && lease.expected.is_settled() && self.mode != PoolMode::Session {
             self.evict(lease, most);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes statements off a server that has too many.

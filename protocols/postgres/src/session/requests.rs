@@ -129,6 +129,11 @@ impl Session {
     fn requests(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<usize, SessionError> {
         let out = std::mem::take(&mut *self.room.gather.borrow_mut());
         let mut gather = Gather::new(bytes, out);
+        let rests = |lease: &ServerLease| lease.expected.is_quiet() && !lease.expected.is_open();
+        let is_fresh = self.lease.as_ref().is_none_or(rests);
+        if let Some(lease) = self.lease.as_mut().filter(|_| is_fresh) {
+            lease.batch.begin();
+        }
         let mut at = self.discard.min(bytes.len());
         self.discard -= at;
         gather.resume(at);
@@ -214,7 +219,8 @@ impl Session {
                 break;
             }
         }
-        self.forward(cx, gather, at);
+        let is_whole = is_fresh && self.cursor.at_boundary();
+        self.forward(cx, gather, at, is_whole);
         Ok(at)
     }
 
@@ -262,7 +268,7 @@ impl Session {
     }
 
     /// Writes what was gathered to the server.
-    fn forward(&mut self, cx: &mut Context<'_>, gather: Gather<'_>, at: usize) {
+    fn forward(&mut self, cx: &mut Context<'_>, mut gather: Gather<'_>, at: usize, is_whole: bool) {
         let Some(mut lease) = self.lease.take() else {
             let mut out = gather.out;
             out.clear();
@@ -270,6 +276,9 @@ impl Session {
             return;
         };
         let server = &mut *lease;
+        if is_whole {
+            server.batch.keep(gather.settle(at));
+        }
         let (out, _, result) = gather.write(at, cx, &mut server.stream, &mut server.out, &self.room.core.buffers);
         *self.room.gather.borrow_mut() = out;
         // What the gateway says of its own is queued before the request: both go out now, in one write.
@@ -606,6 +615,7 @@ impl Session {
             return Ok(Step::Drop);
         }
         self.ensure(lease, &statement, gather, at);
+        lease.batch.runs(&statement);
         gather.cut(at);
         let renamed = rename_of(head.kind, &mut gather.out, bytes, &statement.name);
         self.pass_named(lease, entry);
@@ -657,7 +667,7 @@ fn is_parsing(lease: &ServerLease, statement: &Rc<Statement>) -> bool {
 }
 
 /// Parse with a body that is known but for the name.
-fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
+pub(super) fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
     out.push(b'P');
     let length = u32::try_from(4 + name.len() + 1 + tail.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
