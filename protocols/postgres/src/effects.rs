@@ -169,7 +169,7 @@ impl Touched {
 const PINS: &str = "SELECT 'p', (SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' \
     AND pid = pg_catalog.pg_backend_pid()) + (SELECT count(*) FROM pg_catalog.pg_class \
     WHERE relnamespace = pg_catalog.pg_my_temp_schema()) + (SELECT count(*) FROM pg_catalog.pg_cursors \
-    WHERE is_holdable) + (SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql) \
+    WHERE is_holdable) + (SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql AND pg_catalog.left(name, 3) <> 'tg_') \
     + (SELECT count(*) FROM pg_catalog.pg_listening_channels());";
 
 const EVERY: &str =

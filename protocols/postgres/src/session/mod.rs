@@ -12,6 +12,7 @@ mod replies;
 mod requests;
 mod shared;
 mod shown;
+mod sql_prepare;
 mod welcome;
 
 pub(crate) use clean::clean;

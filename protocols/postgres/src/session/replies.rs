@@ -166,14 +166,29 @@ impl Session {
                 Entry::FakeParse => self.owe(gather, backend::parse_complete),
                 Entry::FakeClose => self.owe(gather, backend::close_complete),
                 _ => {
-                    let words = lease.local.pop_front().unwrap_or_default();
-                    gather.out.extend_from_slice(&self.shown_words(&words));
+                    let local = lease.local.pop_front().unwrap_or_default();
+                    gather.out.extend_from_slice(&self.shown_words(&local.words));
+                    if local.renames {
+                        self.rename(lease);
+                    }
                 }
             }
             if entry != Entry::Local {
                 self.rename(lease);
             }
         }
+    }
+
+    /// Says what is due when nothing that the server still has to say comes before it: it may say nothing more.
+    pub(super) fn say_now(&mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        if lease.expected.is_due() {
+            let mut gather = Gather::new(&[], self.room.core.buffers.take());
+            self.say_due(&mut lease, &mut gather, 0);
+            self.to_client.queue(&gather.out, &self.room.core.buffers);
+            self.room.core.buffers.give_back(&mut gather.out);
+        }
+        self.lease = Some(lease);
     }
 
     fn owe(&mut self, gather: &mut Gather<'_>, say: fn(&mut Vec<u8>)) {
@@ -246,6 +261,19 @@ impl Session {
         Ok(())
     }
 
+    /// A PREPARE has ended.
+    fn prepared(&mut self, lease: &mut ServerLease) {
+        if std::mem::take(&mut lease.prepare_failed) {
+            drop(lease.naming.pop_front());
+            return;
+        }
+        if let Some(Naming::Give(_, statement)) = lease.naming.front() {
+            let statement = Rc::clone(statement);
+            lease.prepared.add(statement);
+        }
+        self.rename(lease);
+    }
+
     /// The server has a statement now.
     fn parsed(&mut self, lease: &mut ServerLease) {
         if let Some(Some(statement)) = lease.parsing.pop_front() {
@@ -272,6 +300,7 @@ impl Session {
     }
 
     fn failed(&mut self, lease: &mut ServerLease, body: &[u8]) {
+        lease.prepare_failed |= lease.expected.is_preparing();
         let code = code_of(body);
         self.group.metrics.error(&code);
         self.failed.get_or_insert(code);
@@ -287,7 +316,9 @@ impl Session {
                 }
                 Entry::OwnParse => parsing += 1,
                 Entry::FakeParse | Entry::Close | Entry::FakeClose => naming += 1,
-                Entry::Local => drop(lease.local.pop_front()),
+                Entry::Local => {
+                    naming += lease.local.pop_front().map_or(0, |local| usize::from(local.renames));
+                }
                 _ => {}
             }
         }
@@ -332,6 +363,9 @@ impl Session {
             drop(lease.batch.take_error());
             self.failed = None;
             return Ok(false);
+        }
+        if completed == Some(Entry::Prepare) {
+            self.prepared(lease);
         }
         let now = Instant::now();
         self.group.metrics.queries.inc();

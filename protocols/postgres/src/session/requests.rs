@@ -14,7 +14,7 @@ use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
 use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
-use crate::server::{Naming, ServerLease};
+use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
 
 /// What is looked at in requests.
@@ -23,7 +23,7 @@ const REQUESTS: KindSet = KindSet::of(b"QPBDCESHFcfXd");
 const COPYING: KindSet = KindSet::of(b"QPBDCESHFcfX");
 
 /// How a request goes on.
-enum Step {
+pub(super) enum Step {
     /// As it is.
     Pass,
     /// Not before more of it is here.
@@ -221,6 +221,7 @@ impl Session {
         }
         let is_whole = is_fresh && self.cursor.at_boundary();
         self.forward(cx, gather, at, is_whole);
+        self.say_now();
         Ok(at)
     }
 
@@ -256,7 +257,7 @@ impl Session {
             // Where the server skips up to the Sync, so does the gateway.
             Some(lease) if !lease.expected.is_quiet() || lease.expected.is_skipping() => {
                 if lease.expected.sent(Entry::Local) {
-                    lease.local.push_back(words);
+                    lease.local.push_back(Local { words, renames: false });
                 }
             }
             _ => self.say(&words),
@@ -387,7 +388,7 @@ impl Session {
     ) -> Result<Step, SessionError> {
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
         let entry = match head.kind {
-            b'Q' => return self.query(lease, head, bytes),
+            b'Q' => return self.query(lease, head, bytes, gather, at),
             b'P' if self.mode != PoolMode::Session || self.chain.is_some() => {
                 return self.parse(lease, head, bytes, gather, at, shares);
             }
@@ -423,7 +424,14 @@ impl Session {
         Ok(Step::Pass)
     }
 
-    fn query(&mut self, lease: &mut ServerLease, head: Head, bytes: &[u8]) -> Result<Step, SessionError> {
+    fn query(
+        &mut self,
+        lease: &mut ServerLease,
+        head: Head,
+        bytes: &[u8],
+        gather: &mut Gather<'_>,
+        at: usize,
+    ) -> Result<Step, SessionError> {
         if self.mode == PoolMode::Session {
             lease.expected.sent(Entry::Query);
             return Ok(Step::Pass);
@@ -439,6 +447,11 @@ impl Session {
         }
         let sql = frontend::read_query(&bytes[Head::SIZE..head.total()]).map_err(|error| broken(&error.to_string()))?;
         self.unnamed.clear();
+        if self.group.rules.borrow().prepared_bytes > 0
+            && let Some(step) = self.sql_prepare(lease, head, sql, gather, at)
+        {
+            return Ok(step);
+        }
         let bracket = Bracket::of(sql);
         let mut begins = bracket.is_some_and(Bracket::begins);
         if bracket.is_none() && may_change_session(sql) {
@@ -447,21 +460,6 @@ impl Session {
             begins = found.begins;
             if lease.pinned {
                 touched.touch_pins();
-            }
-            let is_known = |name: &Vec<u8>| self.names.as_ref().is_some_and(|names| names.get(name).is_some());
-            if let Some(name) = found.deallocates.filter(is_known)
-                && lease.status != Status::Failed
-            {
-                // A statement of the protocol's Parse, which has another name on the server.
-                if let Some(names) = &mut self.names {
-                    names.remove(&name);
-                }
-                let mut answer = Vec::new();
-                backend::command_complete(&mut answer, "DEALLOCATE");
-                backend::ready(&mut answer, lease.status);
-                lease.local.push_back(answer);
-                lease.expected.sent(Entry::Local);
-                return Ok(Step::Drop);
             }
             if touched.is_empty() {
                 self.touched = None;
@@ -475,7 +473,10 @@ impl Session {
             let refusal = Refusal::new(Reason::Denied, text).with_code(sqlstate::FEATURE_NOT_SUPPORTED);
             backend::refusal(&mut answer, Severity::Error, &refusal);
             backend::ready(&mut answer, lease.status);
-            lease.local.push_back(answer);
+            lease.local.push_back(Local {
+                words: answer,
+                renames: false,
+            });
             lease.expected.sent(Entry::Local);
             return Ok(Step::Drop);
         }
@@ -557,7 +558,7 @@ impl Session {
         queued
     }
 
-    fn touch(&mut self, sql: &[u8]) {
+    pub(super) fn touch(&mut self, sql: &[u8]) {
         let touched: &mut Touched = self.touched.get_or_insert_default();
         touched.look(sql);
         if touched.is_empty() {
@@ -615,7 +616,9 @@ impl Session {
             return Ok(Step::Drop);
         }
         self.ensure(lease, &statement, gather, at);
-        lease.batch.runs(&statement);
+        if !statement.is_sql {
+            lease.batch.runs(&statement);
+        }
         gather.cut(at);
         let renamed = rename_of(head.kind, &mut gather.out, bytes, &statement.name);
         self.pass_named(lease, entry);
@@ -630,13 +633,17 @@ impl Session {
         Step::Pass
     }
 
-    fn meaning(&self, lease: &ServerLease, name: &[u8]) -> Option<Rc<Statement>> {
+    pub(super) fn meaning(&self, lease: &ServerLease, name: &[u8]) -> Option<Rc<Statement>> {
         meaning(self.names.as_deref(), Some(&lease.naming), name).cloned()
     }
 
     /// Prepares a statement on a server that lacks it, in the same write as the request that needs it.
     fn ensure(&self, lease: &mut ServerLease, statement: &Rc<Statement>, gather: &mut Gather<'_>, at: usize) {
         if lease.prepared.has(statement) || is_parsing(lease, statement) {
+            return;
+        }
+        if statement.is_sql {
+            let _ = self.ensure_sql(lease, statement);
             return;
         }
         if !lease.expected.sent(Entry::OwnParse) {
