@@ -116,6 +116,21 @@ fn a_listener_that_cannot_be_bound_refuses_the_whole_reload() {
     assert!(wait_until(PATIENCE, || TcpStream::connect(free.address()).is_err()));
 }
 
+/// The socket stays, and who comes in under the new name is served.
+#[test]
+fn a_listener_is_renamed_without_closing_its_socket() {
+    let running = Running::start("");
+    let yaml = running.yaml("max_clients: 41");
+    running.gateway.reload(&yaml.replace("  main:\n", "  front:\n"));
+    running.gateway.wait_for_log("configuration in force");
+    assert!(TcpStream::connect(running.main.address()).is_ok());
+    let (_, listeners) = http(running.admin.address(), "GET", "/v1/listeners");
+    assert!(
+        listeners.contains("\"front\"") && !listeners.contains("\"main\""),
+        "{listeners}"
+    );
+}
+
 #[test]
 fn a_changed_file_is_read_without_a_signal() {
     let running = Running::start("");

@@ -89,11 +89,20 @@ impl Engine {
                 current.address == plan.address && current.protocol == plan.protocol
             })
         };
+        // A listener that was renamed, or that changes places with another, takes over the socket at its address.
+        let mut free: Vec<(Address, Arc<Bound>)> = listeners
+            .values()
+            .filter(|running| !plans.iter().any(|plan| plan.name == running.plan().name && kept(plan)))
+            .map(|running| (running.plan().address.clone(), running.bound()))
+            .collect();
         let mut bound = BTreeMap::new();
-        for plan in &plans {
-            if !kept(plan) {
-                bound.insert(plan.name.to_string(), self.bind(plan).await?);
-            }
+        for plan in plans.iter().filter(|plan| !kept(plan)) {
+            let at = free.iter().position(|(address, _)| *address == plan.address);
+            let socket = match at {
+                Some(at) => free.swap_remove(at).1,
+                None => Arc::new(self.bind(plan).await?),
+            };
+            bound.insert(plan.name.to_string(), socket);
         }
         let wanted: Vec<_> = plans.iter().map(|plan| plan.name.to_string()).collect();
         let gone: Vec<_> = listeners
@@ -143,13 +152,13 @@ impl Engine {
         }
     }
 
-    fn listen(&self, plan: ListenerPlan, socket: Bound) -> Option<Running> {
+    fn listen(&self, plan: ListenerPlan, socket: Arc<Bound>) -> Option<Running> {
         let login = self.login.as_ref()?;
         let protocol = Arc::clone(self.protocols.get(plan.protocol)?);
         let host = Host {
             metrics: ListenerMetrics::new(&self.registry, &plan.name),
             plan: Arc::new(ArcSwap::from_pointee(plan)),
-            bound: Arc::new(socket),
+            bound: socket,
             protocol,
             cores: self.cores.clone(),
             clients: Arc::new(AtomicUsize::new(0)),

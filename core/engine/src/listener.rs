@@ -83,6 +83,11 @@ impl Running {
         self.plan.load_full()
     }
 
+    /// Its socket.
+    pub(crate) fn bound(&self) -> Arc<Bound> {
+        Arc::clone(&self.bound)
+    }
+
     pub(crate) fn stop(self) {
         self.accepting.abort();
     }

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use tidegate_sql::{Discard, Effect, Which, statements};
+use tidegate_sql::{Dialect, Discard, Effect, Which, statements_in};
 
-use crate::settings::quote;
+use crate::settings::{Settings, quote};
 
 /// What requests may have done to a session, to be found out when their transaction has ended.
 ///
@@ -34,28 +34,74 @@ enum Change {
     Reset,
 }
 
+/// How a session's texts are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Plain,
+    /// A backslash escapes in plain strings too: `standard_conforming_strings` is off.
+    Escapes,
+    /// In the client's encoding a character's second byte may look like a quote or a backslash.
+    Blind,
+}
+
+impl Reading {
+    /// How the texts of a session with these settings are read.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        const BLIND: [&str; 8] = [
+            "sjis",
+            "shiftjis2004",
+            "big5",
+            "gbk",
+            "uhc",
+            "johab",
+            "gb18030",
+            "mskanji",
+        ];
+        let encoding = settings.get("client_encoding").unwrap_or_default();
+        let plain: String = encoding.chars().filter(char::is_ascii_alphanumeric).collect();
+        // Of the names that these encodings have, those of Windows' code pages are numbers.
+        let is_page = ["936", "932", "949", "950"].iter().any(|page| plain.ends_with(page));
+        if is_page || BLIND.iter().any(|blind| plain.eq_ignore_ascii_case(blind)) {
+            Self::Blind
+        } else if settings.get("standard_conforming_strings").is_some_and(is_off) {
+            Self::Escapes
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// As the server reads a boolean setting.
+fn is_off(value: &str) -> bool {
+    ["off", "false", "no", "0", "f", "n"]
+        .iter()
+        .any(|off| value.eq_ignore_ascii_case(off))
+}
+
 /// What a look at a text found beside what it touches.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     /// A transaction begins.
     pub(crate) begins: bool,
-    /// The text is exactly one DEALLOCATE of this name.
-    pub(crate) deallocates: Option<Vec<u8>>,
 }
 
 impl Touched {
     /// Looks at a text of which the first look said that it may change the session.
-    pub(crate) fn look(&mut self, sql: &[u8]) -> Found {
+    pub(crate) fn look(&mut self, sql: &[u8], reading: Reading) -> Found {
         let mut found = Found::default();
-        let mut count = 0;
-        for statement in statements(sql) {
-            count += 1;
+        let dialect = match reading {
+            Reading::Plain => Dialect::Postgres,
+            Reading::Escapes => Dialect::PostgresEscapes,
+            Reading::Blind => {
+                // Its bytes cannot be told apart: it may have done anything that can be asked about.
+                (self.every, self.pins) = (true, true);
+                return found;
+            }
+        };
+        for statement in statements_in(sql, dialect) {
             for effect in statement.effects {
                 self.effect(effect, &mut found);
             }
-        }
-        if count != 1 {
-            found.deallocates = None;
         }
         found
     }
@@ -84,19 +130,15 @@ impl Touched {
                 self.deallocate = true;
                 self.pins = true;
             }
-            Effect::Deallocate {
-                which: Which::Named(name),
-                ..
-            } => {
-                found.deallocates = Some(name.into_owned());
-                self.pins = true;
-            }
             Effect::AdvisoryLock { session: false } => {}
             Effect::Prepare { .. }
             | Effect::Listen { .. }
             | Effect::CreateTemp
             | Effect::DeclareHold { .. }
             | Effect::CloseCursor(_)
+            | Effect::Deallocate {
+                which: Which::Named(_), ..
+            }
             | Effect::AdvisoryLock { session: true }
             | Effect::AdvisoryUnlock { .. } => self.pins = true,
             Effect::Unlisten(which) => {
@@ -265,7 +307,7 @@ mod tests {
     fn asks_only_about_what_was_touched() {
         let question = |sql: &[u8]| {
             let mut touched = Touched::default();
-            touched.look(sql);
+            touched.look(sql, Reading::Plain);
             touched.question(["known"].into_iter())
         };
         assert_eq!(question(b"SET LOCAL work_mem = '1MB'"), None);
@@ -279,15 +321,43 @@ mod tests {
         );
         assert_eq!(question(b"RESET work_mem"), None);
         let mut touched = Touched::default();
-        touched.look(b"SET a.b = 1; RESET A.B");
+        touched.look(b"SET a.b = 1; RESET A.B", Reading::Plain);
         assert_eq!(touched.reset().collect::<Vec<_>>(), ["a.b"]);
     }
 
     #[test]
-    fn finds_a_lone_deallocate() {
-        let mut touched = Touched::default();
-        assert_eq!(touched.look(b"DEALLOCATE s1").deallocates.as_deref(), Some(&b"s1"[..]));
-        assert_eq!(touched.look(b"DEALLOCATE s1; SELECT 1").deallocates, None);
-        assert!(touched.look(b"BEGIN ISOLATION LEVEL SERIALIZABLE").begins);
+    fn finds_a_beginning() {
+        let begins = |sql: &[u8]| Touched::default().look(sql, Reading::Plain).begins;
+        assert!(begins(b"BEGIN ISOLATION LEVEL SERIALIZABLE") && !begins(b"SELECT 'begin'"));
+    }
+
+    #[test]
+    fn reads_as_the_session_does() {
+        let table = crate::settings::SettingsTable::default();
+        let reading = |name, value| Reading::of(&table.intern([(name, value)]));
+        for blind in [
+            "SJIS",
+            "Shift_JIS_2004",
+            "gb18030",
+            "WIN936",
+            "MSKANJI",
+            "UHC",
+            "Windows950",
+        ] {
+            assert_eq!(reading("client_encoding", blind), Reading::Blind, "{blind}");
+        }
+        for plain in ["UTF8", "LATIN1", "EUC_JP", "WIN1252"] {
+            assert_eq!(reading("client_encoding", plain), Reading::Plain, "{plain}");
+        }
+        assert_eq!(reading("standard_conforming_strings", "off"), Reading::Escapes);
+        assert_eq!(reading("standard_conforming_strings", "on"), Reading::Plain);
+        // The same text sets something or nothing.
+        let sql = br"SELECT 'a\'; SET a.b = 1; --'";
+        let touches = |reading| {
+            let mut touched = Touched::default();
+            touched.look(sql, reading);
+            !touched.is_empty()
+        };
+        assert!(touches(Reading::Plain) && !touches(Reading::Escapes) && touches(Reading::Blind));
     }
 }

@@ -7,6 +7,7 @@ use tidegate_sql::{Effect, Which, statements};
 
 use super::shown::Watch;
 use super::{Due, PoolMode, Session};
+use crate::effects::Reading;
 use crate::hub::{Ear, Hub, too_late};
 
 /// A session's subscriptions.
@@ -28,7 +29,10 @@ impl Session {
     /// LISTEN and UNLISTEN of a session that holds no server: the core's hub does that for it. Returns how many bytes are
     /// done with; `None` when it is something else, or cannot be told.
     pub(super) fn subscribe(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.mode != PoolMode::Transaction || self.deferred.is_some() {
+        if self.mode != PoolMode::Transaction
+            || self.deferred.is_some()
+            || Reading::of(&self.settings) == Reading::Blind
+        {
             return None;
         }
         let (length, asked, mut words) = request(bytes)?;

@@ -12,7 +12,7 @@ use super::exchange::{Answer, meaning, piece};
 use super::gather::Gather;
 use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
-use crate::effects::{Bracket, Touched};
+use crate::effects::{Bracket, Reading, Touched};
 use crate::expected::Entry;
 use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
@@ -456,7 +456,7 @@ impl Session {
         let mut begins = bracket.is_some_and(Bracket::begins);
         if bracket.is_none() && may_change_session(sql) {
             let touched = self.touched.get_or_insert_default();
-            let found = touched.look(sql);
+            let found = touched.look(sql, Reading::of(&self.settings));
             begins = found.begins;
             if lease.pinned {
                 touched.touch_pins();
@@ -560,7 +560,7 @@ impl Session {
 
     pub(super) fn touch(&mut self, sql: &[u8]) {
         let touched: &mut Touched = self.touched.get_or_insert_default();
-        touched.look(sql);
+        touched.look(sql, Reading::of(&self.settings));
         if touched.is_empty() {
             self.touched = None;
         }

@@ -9,6 +9,7 @@ use tidegate_sql::{Effect, Which, statements};
 use super::Session;
 use super::gather::Gather;
 use super::requests::Step;
+use crate::effects::Reading;
 use crate::expected::Entry;
 use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
@@ -24,7 +25,11 @@ impl Session {
         gather: &mut Gather<'_>,
         at: usize,
     ) -> Option<Step> {
-        if lease.pinned || lease.expected.is_open() || !names_a_statement(sql) {
+        if lease.pinned
+            || lease.expected.is_open()
+            || !names_a_statement(sql)
+            || Reading::of(&self.settings) != Reading::Plain
+        {
             return None;
         }
         let mut all = statements(sql);
