@@ -358,14 +358,17 @@ impl Session {
         lease.endpoint.rest();
         self.shared.lent.replace(None);
         let is_between = lease.cursor.at_boundary() && lease.held.is_empty();
+        // What the client was told is SET, and nobody has asked the server about yet, is lost with it.
+        let is_known = self.touched.is_none() && self.probing.is_none();
         let keeps_going = self.mode != PoolMode::Session
+            && is_known
             && self.login.is_none()
             && is_between
             && lease.status == Status::Idle
             && !lease.pinned
             && lease.expected.is_one_exchange()
             && self.cursor.at_boundary();
-        let is_idle = lease.is_clean() && self.mode != PoolMode::Session;
+        let is_idle = lease.is_clean() && is_known && self.mode != PoolMode::Session;
         let pool = self.pool.take();
         drop(lease);
         if let Some(pool) = &pool {
