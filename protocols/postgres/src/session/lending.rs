@@ -157,6 +157,7 @@ impl Session {
         frontend::query(&mut out, sql);
         lease.out.queue(&out, &self.room.core.buffers);
         lease.expected.sent(Entry::OwnQuery);
+        lease.unnamed_of = 0;
     }
 
     /// Gives the server back, if the wire proves that it is clean and nothing of the client is left on it; finds out what

@@ -70,6 +70,8 @@ pub(crate) struct Session {
     names: Option<Box<Names>>,
     /// The unnamed statement: Parse's body behind the name.
     unnamed: Vec<u8>,
+    /// Running it may change the session.
+    unnamed_changes: bool,
     deferred: Option<Bracket>,
     touched: Option<Box<Touched>>,
     probing: Option<Box<Answers>>,
@@ -157,6 +159,7 @@ impl Session {
             })),
             names: None,
             unnamed: Vec::new(),
+            unnamed_changes: false,
             deferred: None,
             touched: None,
             probing: None,
