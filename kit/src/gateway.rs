@@ -81,7 +81,12 @@ impl GatewayBuilder {
         let folder = files::temporary("gateway");
         let config = folder.path().join("tidegate.yaml");
         files::write(&config, &self.config);
-        let mut child = Command::new(&self.binary)
+        let mut command = Command::new(&self.binary);
+        // What is meant for the tests is no override of the configuration.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["run", "-c"])
             .arg(&config)
             .envs(self.environment.iter().cloned())

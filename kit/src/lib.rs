@@ -4,6 +4,7 @@
 //! It is only ever called from a test, so it does not return errors: what cannot be set up ends
 //! the test with a message that says what is missing.
 
+mod admin;
 mod certificates;
 mod client;
 mod drivers;
@@ -20,6 +21,7 @@ pub mod suites;
 mod target;
 mod wait;
 
+pub use admin::Admin;
 pub use certificates::{Certificates, Identity};
 pub use client::{Client, block_on};
 pub use drivers::Drivers;

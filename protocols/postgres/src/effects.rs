@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use tidegate_sql::{Dialect, Discard, Effect, Which, statements_in};
 
@@ -170,42 +169,57 @@ impl Touched {
         *self == Self::default()
     }
 
-    /// The settings that went back to their start-up values.
-    pub(crate) fn reset(&self) -> impl Iterator<Item = &str> {
-        let reset = self.names.iter().filter(|(_, change)| *change == Change::Reset);
-        reset.map(|(name, _)| name.as_str())
-    }
-
     /// A query whose rows say what is so now: `p` and how much holds the connection; `s`, a setting's name and its
-    /// value. `None` when there is nothing to ask. `known` are the settings that the session had before.
+    /// value, NULL for the one that the connection was opened with. `None` when there is nothing to ask. `known` are the
+    /// settings that the session had before.
     pub(crate) fn question<'k>(&'k self, known: impl Iterator<Item = &'k str>) -> Option<String> {
-        let set: Vec<&str> = self
-            .names
-            .iter()
-            .filter(|(_, change)| *change == Change::Set)
-            .map(|(name, _)| name.as_str())
-            .chain(known.filter(|_| self.every))
-            .collect();
+        let known: Vec<&str> = known.collect();
+        let names = |wanted: Change, all: bool| {
+            let touched = self.names.iter().filter(move |(_, change)| *change == wanted);
+            let touched = touched.map(|(name, _)| name.as_str());
+            let all = if all { known.as_slice() } else { &[] };
+            touched.chain(all.iter().copied()).collect::<Vec<_>>()
+        };
+        let (set, reset) = (names(Change::Set, self.every), names(Change::Reset, self.reset_all));
         let mut sql = String::new();
         if self.pins {
             sql.push_str(PINS);
         }
-        if !set.is_empty() {
-            sql.push_str("SELECT 's', n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY[");
-            for (at, name) in set.iter().enumerate() {
-                if at > 0 {
-                    let _ = sql.write_char(',');
-                }
-                quote(&mut sql, name);
-            }
-            sql.push_str("]::pg_catalog.text[]) AS n;");
-        }
+        ask_about(&mut sql, SET, &set);
+        ask_about(&mut sql, RESET, &reset);
         if self.every {
             sql.push_str(EVERY);
         }
         (!sql.is_empty()).then_some(sql)
     }
 }
+
+fn ask_about(sql: &mut String, (before, behind): (&str, &str), names: &[&str]) {
+    if names.is_empty() {
+        return;
+    }
+    sql.push_str(before);
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            sql.push(',');
+        }
+        quote(sql, name);
+    }
+    sql.push_str(behind);
+}
+
+const SET: (&str, &str) = (
+    "SELECT 's', n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY[",
+    "]::pg_catalog.text[]) AS n;",
+);
+
+/// What is back at its start-up value is NULL; RESET may have been rolled back, and RESET ALL leaves some alone. The
+/// server lists no settings with a name of the client's own making.
+const RESET: (&str, &str) = (
+    "SELECT 's', n, CASE WHEN s.name IS NULL THEN nullif(pg_catalog.current_setting(n, true), '') \
+     WHEN s.source = 'session' THEN pg_catalog.current_setting(n) END FROM pg_catalog.unnest(ARRAY[",
+    "]::pg_catalog.text[]) AS n LEFT JOIN pg_catalog.pg_settings AS s ON pg_catalog.lower(s.name) = pg_catalog.lower(n);",
+);
 
 /// How many session locks, temporary objects, cursors WITH HOLD, statements of SQL PREPARE, and subscriptions there are.
 const PINS: &str = "SELECT 'p', (SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' \
@@ -220,6 +234,12 @@ const EVERY: &str =
 /// What a question's rows said.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
+    /// The question.
+    pub(crate) asked: String,
+    /// It was not answered: a cancel that came late may have hit it.
+    pub(crate) failed: bool,
+    /// How often it was asked again.
+    pub(crate) again: u8,
     pub(crate) pinned: Option<bool>,
     pub(crate) settings: Vec<(String, Option<String>)>,
 }
@@ -319,10 +339,9 @@ mod tests {
                 .unwrap()
                 .contains("E'known'")
         );
-        assert_eq!(question(b"RESET work_mem"), None);
-        let mut touched = Touched::default();
-        touched.look(b"SET a.b = 1; RESET A.B", Reading::Plain);
-        assert_eq!(touched.reset().collect::<Vec<_>>(), ["a.b"]);
+        let reset = question(b"SET a.b = 1; RESET A.B").unwrap();
+        assert!(reset.contains("E'a.b'") && reset.contains("source = 'session'") && !reset.contains("known"));
+        assert!(question(b"RESET ALL").unwrap().contains("ARRAY[E'known']"));
     }
 
     #[test]

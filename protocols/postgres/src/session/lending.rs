@@ -5,14 +5,17 @@ use std::time::Instant;
 use tidegate_base::{Reason, Refusal};
 use tidegate_engine::SessionError;
 use tidegate_postgres_wire::backend::Status;
-use tidegate_postgres_wire::frontend;
+use tidegate_postgres_wire::{frontend, sqlstate};
 
 use super::shared::State;
 use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
 use crate::server::{Need, ServerLease, ServerSeat};
-use crate::settings::transition;
+use crate::settings::{Settings, transition};
+
+/// How often the server is asked again what is so.
+const MOST_AGAIN: u8 = 5;
 
 impl Session {
     /// Takes a server, or queues up for one. `true` when something came of it at once.
@@ -156,6 +159,7 @@ impl Session {
         lease.out.queue(&out, &self.room.core.buffers);
         self.room.core.buffers.give_back(&mut out);
         lease.expected.sent(Entry::OwnQuery);
+        lease.unnamed_of = 0;
     }
 
     /// Gives the server back, if the wire proves that it is clean and nothing of the client is left on it; finds out what
@@ -219,26 +223,35 @@ impl Session {
         for channel in &touched.unlistens {
             self.unlisten(channel.as_deref());
         }
-        if touched.reset_all {
-            self.settings = self.initial();
-            lease.settings = Rc::clone(&lease.started);
-        }
-        let started = self.initial();
-        let of_client: Vec<_> = touched.reset().map(|name| (name, started.get(name))).collect();
-        if !of_client.is_empty() {
-            let of_server = of_client.iter().map(|(name, _)| (*name, lease.started.get(name)));
-            let changed = self.room.settings.with(&lease.settings, of_server);
-            lease.settings = changed;
-            self.settings = self.room.settings.with(&self.settings, of_client);
-        }
         if let Some(sql) = touched.question(self.settings.iter().map(|(name, _)| name)) {
-            self.own_query(lease, sql.as_bytes());
-            self.probing = Some(Box::new(Answers::default()));
+            let answers = Answers {
+                asked: sql,
+                ..Answers::default()
+            };
+            self.ask(lease, Box::new(answers));
         }
     }
 
+    fn ask(&mut self, lease: &mut ServerLease, answers: Box<Answers>) {
+        self.own_query(lease, answers.asked.as_bytes());
+        self.probing = Some(answers);
+    }
+
+    /// The server did not say what is so now: it is asked again, for as long as that may be a late cancel's doing.
+    fn ask_again(&mut self, lease: &mut ServerLease, mut answers: Box<Answers>) {
+        if answers.again == MOST_AGAIN {
+            let text = "the state of the session at the server is not known any more";
+            let refusal = Refusal::new(Reason::Unavailable, text).with_code(sqlstate::CONNECTION_FAILURE);
+            return self.say_goodbye(&refusal);
+        }
+        answers.again += 1;
+        answers.failed = false;
+        answers.settings.clear();
+        self.ask(lease, answers);
+    }
+
     /// The settings that the client started with.
-    fn initial(&self) -> Rc<crate::settings::Settings> {
+    fn initial(&self) -> Rc<Settings> {
         if self.mode == PoolMode::Session {
             return Rc::clone(&self.started);
         }
@@ -248,20 +261,32 @@ impl Session {
     }
 
     /// The server has said what is so now.
-    pub(super) fn learn(&mut self, lease: &mut ServerLease, answers: &Answers) {
+    pub(super) fn learn(&mut self, lease: &mut ServerLease, answers: Box<Answers>) {
+        if answers.failed {
+            return self.ask_again(lease, answers);
+        }
         if let Some(pinned) = answers.pinned {
             lease.pinned = pinned;
         }
         if answers.settings.is_empty() {
             return;
         }
-        let changes = || {
-            answers
-                .settings
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_deref()))
+        // What is back at its start-up value is so by the client's start-up packet here, and by the connection's there.
+        let or = |started: &Rc<Settings>| {
+            let started = Rc::clone(started);
+            let changes = answers.settings.iter().map(move |(name, value)| {
+                let value = value.clone().or_else(|| started.get(name).map(str::to_owned));
+                (name.clone(), value)
+            });
+            changes.collect::<Vec<_>>()
         };
-        self.settings = self.room.settings.with(&self.settings, changes());
-        lease.settings = self.room.settings.with(&lease.settings, changes());
+        let (of_client, of_server) = (or(&self.initial()), or(&lease.started));
+        let with = |settings: &Settings, changes: &[(String, Option<String>)]| {
+            let changes = changes.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+            self.room.settings.with(settings, changes)
+        };
+        let (settings, lent) = (with(&self.settings, &of_client), with(&lease.settings, &of_server));
+        self.settings = settings;
+        lease.settings = lent;
     }
 }

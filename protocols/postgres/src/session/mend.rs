@@ -33,12 +33,19 @@ impl Session {
     /// Whether the session could go on without this server: it is at work on exactly one exchange, and holds nothing.
     pub(super) fn can_lose(&self, lease: &ServerLease) -> bool {
         self.mode != PoolMode::Session
+            && self.is_known()
             && self.login.is_none()
             && lease.cursor.at_boundary()
             && lease.status == Status::Idle
             && !lease.pinned
             && lease.expected.is_one_exchange()
             && self.cursor.at_boundary()
+    }
+
+    /// Whether it is known what the client has set: what it was told is SET, and nobody has asked the server about yet, is
+    /// lost with the server.
+    pub(super) fn is_known(&self) -> bool {
+        self.touched.is_none() && self.probing.is_none()
     }
 
     /// The exchange whose error was held back has ended. `true` when it is said again; else the error is due now.

@@ -78,6 +78,8 @@ pub(crate) struct Session {
     names: Option<Box<Names>>,
     /// The unnamed statement: Parse's body behind the name.
     unnamed: Vec<u8>,
+    /// Running it may change the session.
+    unnamed_changes: bool,
     deferred: Option<Bracket>,
     touched: Option<Box<Touched>>,
     probing: Option<Box<Answers>>,
@@ -172,6 +174,7 @@ impl Session {
             })),
             names: None,
             unnamed: Vec::new(),
+            unnamed_changes: false,
             deferred: None,
             touched: None,
             probing: None,
@@ -395,7 +398,7 @@ impl Session {
         let last_words = lease.last_words.take();
         let keeps_going = last_words.is_some() || (is_between && self.can_lose(&lease));
         let has_said_goodbye = lease.has_said_goodbye;
-        let is_idle = lease.is_clean() && self.mode != PoolMode::Session;
+        let is_idle = lease.is_clean() && self.is_known() && self.mode != PoolMode::Session;
         let pool = self.pool.take();
         drop(lease);
         if let Some(pool) = &pool {

@@ -210,8 +210,11 @@ impl Session {
                     return Ok(false);
                 }
                 if is_own && lease.expected.is_own() {
-                    // A query of the gateway's own failed: the settings are not what they should be.
-                    lease.tainted = true;
+                    match &mut self.probing {
+                        Some(answers) => answers.failed = true,
+                        // A query of the gateway's own failed: the settings are not what they should be.
+                        None => lease.tainted = true,
+                    }
                     return Ok(false);
                 }
                 return Ok(true);
@@ -355,7 +358,7 @@ impl Session {
             .map_err(|_| mismatch("the server was ready unasked"))?;
         if completed == Some(Entry::OwnQuery) {
             if let Some(answers) = self.probing.take() {
-                self.learn(lease, &answers);
+                self.learn(lease, answers);
             }
             return Ok(false);
         }

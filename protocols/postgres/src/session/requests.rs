@@ -49,6 +49,10 @@ impl Session {
         if self.closing || self.awaits_listen() || self.is_shown_waiting(cx) {
             return Ok(false);
         }
+        // The next request is not to meet a server of which nobody knows what the last one left on it.
+        if self.probing.is_some() {
+            return Ok(false);
+        }
         if self.retry && !self.held.is_empty() {
             self.retry = false;
             let held = std::mem::take(&mut self.held);
@@ -447,6 +451,8 @@ impl Session {
         }
         let sql = frontend::read_query(&bytes[Head::SIZE..head.total()]).map_err(|error| broken(&error.to_string()))?;
         self.unnamed.clear();
+        // A simple query ends the unnamed statement, whoever's it was (PostgreSQL protocol 55.2.3).
+        lease.unnamed_of = 0;
         if self.group.rules.borrow().prepared_bytes > 0
             && let Some(step) = self.sql_prepare(lease, head, sql, gather, at)
         {
@@ -516,8 +522,13 @@ impl Session {
             } else {
                 lease.tainted = true;
             }
-            if self.mode != PoolMode::Session && Bracket::of(parse.sql).is_none() && may_change_session(parse.sql) {
+            let changes =
+                self.mode != PoolMode::Session && Bracket::of(parse.sql).is_none() && may_change_session(parse.sql);
+            if changes {
                 self.touch(parse.sql);
+            }
+            if parse.name.is_empty() {
+                self.unnamed_changes = changes;
             }
             self.sent_parse(lease, naming);
             return Ok(Step::Pass);
@@ -566,6 +577,15 @@ impl Session {
         }
     }
 
+    /// The unnamed statement is run, perhaps in another transaction than the one that its Parse was in.
+    fn touch_unnamed(&mut self) {
+        let mut body = vec![0];
+        body.extend_from_slice(&self.unnamed);
+        if let Ok(parse) = frontend::Parse::read(&body) {
+            self.touch(parse.sql);
+        }
+    }
+
     /// Bind, Describe and Close of a statement by name.
     fn named(
         &mut self,
@@ -592,6 +612,9 @@ impl Session {
             if entry == Entry::Bind || entry == Entry::Describe {
                 self.ensure_unnamed(lease, gather, at);
             }
+            if entry == Entry::Bind && self.unnamed_changes {
+                self.touch_unnamed();
+            }
             return Ok(self.pass_named(lease, entry));
         }
         let Some(statement) = self.meaning(lease, name) else {
@@ -614,6 +637,9 @@ impl Session {
                 lease.naming.push_back(Naming::Take(name.into()));
             }
             return Ok(Step::Drop);
+        }
+        if entry == Entry::Bind && statement.may_change_session && Bracket::of(statement.sql()).is_none() {
+            self.touch(statement.sql());
         }
         self.ensure(lease, &statement, gather, at);
         if !statement.is_sql {
