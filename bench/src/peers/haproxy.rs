@@ -6,7 +6,10 @@ use anyhow::Result;
 use tidegate_kit::{Port, Postgres};
 
 use super::daemon::{self, Daemon};
-use super::{CLIENTS, Engine, version};
+use super::{Engine, version};
+
+/// It is not measured with idle clients: each would hold a server connection.
+const CLIENTS: u32 = 1000;
 
 pub(super) fn start(program: &Path, postgres: &Postgres, port: &Port) -> Result<(String, Engine)> {
     let folder = daemon::folder("haproxy")?;
