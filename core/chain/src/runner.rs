@@ -131,13 +131,7 @@ impl Chain {
                 Need::Head | Need::Facts => &[][..],
                 Need::Body => &bytes,
             };
-            let reply = step.on_reply(
-                open.id,
-                Part {
-                    bytes: shown,
-                    end: part.end,
-                },
-            );
+            let reply = step.on_reply(open.id, Part { bytes: shown, ..part });
             match reply {
                 Reply::Pass => {}
                 Reply::Replace(other) => bytes = Cow::Owned(other),
@@ -157,10 +151,7 @@ impl Chain {
             if step.interest().push == Need::Pass {
                 continue;
             }
-            let shown = Part {
-                bytes: &bytes,
-                end: part.end,
-            };
+            let shown = Part { bytes: &bytes, ..part };
             match step.on_push(shown) {
                 Reply::Pass => {}
                 Reply::Replace(other) => bytes = Cow::Owned(other),
@@ -305,10 +296,14 @@ mod tests {
         let id = chain.next_id();
         let decision = chain.request(id, &mut Asked::default());
         assert!(matches!(decision, Decision::Forward(Need::Body)));
-        let bytes = b"x";
-        assert_eq!(&*chain.reply(Part { bytes, end: None }), b"xca");
-        assert_eq!(&*chain.reply(Part { bytes, end: END }), b"xca");
-        assert_eq!(&*chain.reply(Part { bytes, end: END }), b"x", "the exchange is closed");
+        let part = |end| Part {
+            bytes: b"x",
+            is_cut: false,
+            end,
+        };
+        assert_eq!(&*chain.reply(part(None)), b"xca");
+        assert_eq!(&*chain.reply(part(END)), b"xca");
+        assert_eq!(&*chain.reply(part(END)), b"x", "the exchange is closed");
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub struct Verdict(pub Vec<u8>);
 pub struct Part<'a> {
     /// One whole protocol message where `Body` is needed; else empty.
     pub bytes: &'a [u8],
+    /// `bytes` is a stretch of a message that is longer than what is held. Who keeps replies must give such a one up.
+    pub is_cut: bool,
     /// Set on the last part: how the exchange ended.
     pub end: Option<Outcome<'a>>,
 }

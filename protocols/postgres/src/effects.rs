@@ -20,6 +20,8 @@ pub(crate) struct Touched {
     pins: bool,
     /// DISCARD ALL.
     pub(crate) discard: bool,
+    /// UNLISTEN of a channel, or of all.
+    pub(crate) unlistens: Vec<Option<Vec<u8>>>,
     /// DEALLOCATE ALL.
     pub(crate) deallocate: bool,
     /// Something that cannot be asked about.
@@ -92,12 +94,18 @@ impl Touched {
             Effect::AdvisoryLock { session: false } => {}
             Effect::Prepare { .. }
             | Effect::Listen { .. }
-            | Effect::Unlisten(_)
             | Effect::CreateTemp
             | Effect::DeclareHold { .. }
             | Effect::CloseCursor(_)
             | Effect::AdvisoryLock { session: true }
             | Effect::AdvisoryUnlock { .. } => self.pins = true,
+            Effect::Unlisten(which) => {
+                self.pins = true;
+                self.unlistens.push(match which {
+                    Which::All => None,
+                    Which::Named(channel) => Some(channel.into_owned()),
+                });
+            }
             Effect::SetConfig => self.every = true,
             Effect::Load => self.taint = true,
             Effect::Begin { .. } => found.begins = true,
@@ -161,7 +169,7 @@ impl Touched {
 const PINS: &str = "SELECT 'p', (SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' \
     AND pid = pg_catalog.pg_backend_pid()) + (SELECT count(*) FROM pg_catalog.pg_class \
     WHERE relnamespace = pg_catalog.pg_my_temp_schema()) + (SELECT count(*) FROM pg_catalog.pg_cursors \
-    WHERE is_holdable) + (SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql) \
+    WHERE is_holdable) + (SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql AND pg_catalog.left(name, 3) <> 'tg_') \
     + (SELECT count(*) FROM pg_catalog.pg_listening_channels());";
 
 const EVERY: &str =

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 pub(crate) enum Entry {
     /// `Q`: until ReadyForQuery.
     Query,
+    /// `Q` with a PREPARE: until ReadyForQuery.
+    Prepare,
     /// `F`: until ReadyForQuery.
     Function,
     /// `S`: ReadyForQuery.
@@ -41,7 +43,10 @@ impl Entry {
     }
 
     fn ends_with_ready(self) -> bool {
-        matches!(self, Self::Query | Self::Function | Self::Sync | Self::OwnQuery)
+        matches!(
+            self,
+            Self::Query | Self::Prepare | Self::Function | Self::Sync | Self::OwnQuery
+        )
     }
 }
 
@@ -94,7 +99,7 @@ impl Expected {
                     return false;
                 }
             }
-            Entry::Query | Entry::Function | Entry::Sync => self.open = false,
+            Entry::Query | Entry::Prepare | Entry::Function | Entry::Sync => self.open = false,
             Entry::Parse | Entry::Bind | Entry::Describe | Entry::Execute | Entry::Close => self.open = true,
             Entry::FakeParse | Entry::FakeClose | Entry::OwnParse => self.open = true,
             Entry::CopyData if self.queue.is_empty() || self.copying => return false,
@@ -103,6 +108,17 @@ impl Expected {
         }
         self.queue.push_back(entry);
         true
+    }
+
+    /// Whether the server is at work on a PREPARE.
+    pub(crate) fn is_preparing(&self) -> bool {
+        self.queue.front() == Some(&Entry::Prepare)
+    }
+
+    /// Whether an answer of the gateway's comes next.
+    pub(crate) fn is_due(&self) -> bool {
+        let front = self.queue.front();
+        matches!(front, Some(Entry::FakeParse | Entry::FakeClose | Entry::Local))
     }
 
     /// The next fake answer that is due now.
@@ -164,7 +180,7 @@ impl Expected {
         }
         self.copying = false;
         match self.queue.front() {
-            Some(Entry::Query | Entry::Function) => false,
+            Some(Entry::Query | Entry::Prepare | Entry::Function) => false,
             Some(Entry::OwnQuery) => true,
             None if !self.open => false,
             _ => {
@@ -221,6 +237,16 @@ impl Expected {
         self.queue.is_empty() && !self.open && !self.skipping && !self.copying && !self.doubtful
     }
 
+    /// Whether the server has the beginning of a batch, and no Sync.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open || self.skipping
+    }
+
+    /// Whether the server throws away what comes before the next Sync.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
     /// Whether no answer to the client is outstanding.
     pub(crate) fn is_quiet(&self) -> bool {
         !self.queue.iter().any(|entry| !entry.is_own())
@@ -228,8 +254,13 @@ impl Expected {
 
     /// Whether exactly one whole exchange of the client's is under way: an error can answer it.
     pub(crate) fn is_one_exchange(&self) -> bool {
-        let ends = |entry: &&Entry| matches!(entry, Entry::Query | Entry::Function | Entry::Sync);
+        let ends = |entry: &&Entry| matches!(entry, Entry::Query | Entry::Prepare | Entry::Function | Entry::Sync);
         self.queue.iter().filter(ends).count() == 1 && !self.open && !self.doubtful
+    }
+
+    /// How many answers are due.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
     }
 
     /// Whether a COPY IN is under way, so that a Sync ends nothing.

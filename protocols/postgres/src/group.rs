@@ -9,6 +9,7 @@ use tidegate_postgres_wire::login::Credential;
 
 use crate::admit::Route;
 use crate::config::PoolMode;
+use crate::hub::{Hub, LineView};
 use crate::metrics::GroupMetrics;
 use crate::plan::ClusterRules;
 use crate::server::{Reported, Server, ServerPool, unavailable};
@@ -27,6 +28,8 @@ pub(crate) struct Group {
     pools: RefCell<Vec<EndpointPool>>,
     credential: RefCell<Credential>,
     greetings: RefCell<Vec<(Rc<Settings>, Rc<Reported>)>>,
+    /// Who listens for the clients, by the settings to open with: a payload comes in the client's encoding.
+    hubs: RefCell<Vec<(Rc<Settings>, Rc<Hub>)>>,
     /// When somebody last used it.
     pub(crate) used: Cell<Instant>,
 }
@@ -55,6 +58,7 @@ impl Group {
             pools: RefCell::default(),
             credential: RefCell::new(credential),
             greetings: RefCell::default(),
+            hubs: RefCell::default(),
             used: Cell::new(now),
         })
     }
@@ -111,6 +115,30 @@ impl Group {
         };
         pools.push(pool.clone());
         Ok(pool)
+    }
+
+    /// The hub whose connection is opened with these settings.
+    pub(crate) fn hub(&self, started: &Rc<Settings>) -> Rc<Hub> {
+        let mut hubs = self.hubs.borrow_mut();
+        if let Some((_, hub)) = hubs.iter().find(|(known, _)| Rc::ptr_eq(known, started)) {
+            return Rc::clone(hub);
+        }
+        let hub = Rc::new(Hub::default());
+        hubs.push((Rc::clone(started), Rc::clone(&hub)));
+        hub
+    }
+
+    /// The connections that listen.
+    pub(crate) fn lines(&self) -> Vec<LineView> {
+        self.hubs.borrow().iter().filter_map(|(_, hub)| hub.view()).collect()
+    }
+
+    /// Connections that listen leave endpoints that are gone.
+    pub(crate) fn move_lines(&self) {
+        let endpoints = self.rules().cluster.endpoints();
+        for (_, hub) in self.hubs.borrow().iter() {
+            hub.stay_with(&endpoints);
+        }
     }
 
     /// Its pools.

@@ -5,12 +5,14 @@
 //! `expected`, which decides when a server may go to somebody else.
 
 mod admit;
+mod batch;
 mod config;
 mod dial;
 mod effects;
 mod expected;
 mod group;
 mod health;
+mod hub;
 mod metrics;
 mod plan;
 mod protocol;

@@ -10,17 +10,19 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tidegate_base::Refusal;
 use tidegate_engine::{ClientView, CoreContext, PoolView, Room, RoomView, ServerView, SessionContext, SessionError};
+use tidegate_net::Stream;
 use tidegate_postgres_wire::login::Credential;
 
 use crate::Postgres;
 use crate::admit::{Client, Route};
 use crate::dial::{self, Order};
 use crate::group::{EndpointPool, Group};
+use crate::hub::LineView;
 use crate::plan::{ClusterRules, PostgresPlan};
 use crate::server::{Need, Server, ServerLease, unavailable};
 use crate::session::{Session, Shared, clean};
 use crate::settings::SettingsTable;
-use crate::statements::Interner;
+use crate::statements::{Interner, Verbs};
 
 /// A group that nobody used for so long, and that holds no connection, is forgotten.
 const GROUP_IDLE: Duration = Duration::from_secs(60);
@@ -31,6 +33,7 @@ pub(crate) struct PostgresRoom {
     pub(crate) postgres: Arc<Postgres>,
     pub(crate) settings: SettingsTable,
     pub(crate) statements: Interner,
+    pub(crate) verbs: Verbs,
     /// Where a wake-up's rewritten bytes are gathered.
     pub(crate) gather: RefCell<Vec<u8>>,
     plan: RefCell<(u64, Arc<PostgresPlan>)>,
@@ -53,6 +56,7 @@ impl PostgresRoom {
             postgres,
             settings: SettingsTable::default(),
             statements: Interner::default(),
+            verbs: Verbs::default(),
             gather: RefCell::new(Vec::with_capacity(tidegate_net::READ_BUFFER)),
             plan: RefCell::new(plan),
             groups: RefCell::default(),
@@ -146,6 +150,40 @@ impl PostgresRoom {
         }
     }
 
+    /// Opens a connection that listens, beside the pools.
+    pub(crate) async fn open_line(
+        &self,
+        group: &Group,
+        started: &crate::settings::Settings,
+    ) -> Result<(Stream, LineView), Refusal> {
+        let now = Instant::now();
+        let pool = group.pick(now)?;
+        let order = self.order(&group.rules(), group, &pool, started, false);
+        let postgres = Arc::clone(&self.postgres);
+        let endpoint = Arc::clone(&order.endpoint);
+        let opening = self.core.login.spawn({
+            let order = order.clone();
+            async move { dial::open(&order, postgres.salted()).await }
+        });
+        let opened = match opening.await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                tracing::warn!(cluster = %group.route.cluster, endpoint = %endpoint.address, %error,
+                    "cannot open the connection that listens");
+                return Err(error.refusal(&endpoint, false));
+            }
+            Err(_) => return Err(unavailable("the gateway is going down")),
+        };
+        let stream = opened.stream.adopt().map_err(|_| unavailable("out of sockets"))?;
+        let view = LineView {
+            endpoint,
+            process: opened.ready.process,
+            is_tls: stream.tls().is_some(),
+            opened: now,
+        };
+        Ok((stream, view))
+    }
+
     fn order(
         &self,
         rules: &Arc<ClusterRules>,
@@ -205,6 +243,21 @@ impl PostgresRoom {
 
     fn group_views(&self, view: &mut RoomView, now: Instant) {
         for group in self.groups.borrow().values() {
+            for line in group.lines() {
+                view.servers.push(ServerView {
+                    protocol: "postgres",
+                    cluster: group.route.cluster.to_string(),
+                    endpoint: line.endpoint.address.to_string(),
+                    space: group.route.database.clone(),
+                    user: group.route.user.clone(),
+                    ident: line.process.to_string(),
+                    state: "listening",
+                    tls: line.is_tls,
+                    age: now.saturating_duration_since(line.opened),
+                    exchanges: 0,
+                    core: self.core.index,
+                });
+            }
             for pool in group.pools() {
                 let counts = pool.pool.counts();
                 view.pools.push(PoolView {
@@ -280,6 +333,7 @@ impl Room for PostgresRoom {
         let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
         for group in groups {
             group.forget_gone();
+            group.move_lines();
             for pool in group.pools() {
                 drop(pool.pool.expire(now, |server| server.is_well()));
                 if pool.endpoint.is_well() {

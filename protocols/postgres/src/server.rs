@@ -12,6 +12,7 @@ use tidegate_postgres_wire::backend::{ParameterStatus, Status};
 use tidegate_postgres_wire::login::Ready;
 use tidegate_postgres_wire::{Cursor, Frame};
 
+use crate::batch::Batch;
 use crate::expected::Expected;
 use crate::settings::Settings;
 use crate::statements::{Prepared, Statement};
@@ -49,9 +50,17 @@ pub(crate) struct Server {
     /// Names that the client gives or takes when the matching completion passes, in order.
     pub(crate) naming: VecDeque<Naming>,
     /// The answers that are due for [`crate::expected::Entry::Local`], in order.
-    pub(crate) local: VecDeque<Vec<u8>>,
+    pub(crate) local: VecDeque<Local>,
     /// Whose unnamed statement the server has: a session's number, 0 for nobody's.
     pub(crate) unnamed_of: u64,
+    /// What it is working on, where that could be said again.
+    pub(crate) batch: Batch,
+    /// What the client is told when the connection ends, as the server has announced.
+    pub(crate) last_words: Option<Vec<u8>>,
+    /// The client has been told that the connection ends.
+    pub(crate) has_said_goodbye: bool,
+    /// The PREPARE that is under way has failed.
+    pub(crate) prepare_failed: bool,
     /// How many cancels are on their way to it.
     pub(crate) cancels: Rc<Cell<usize>>,
     /// Something of the client is left on it that the server itself confirmed: temporary tables, locks, cursors.
@@ -74,6 +83,14 @@ pub(crate) enum Naming {
     Nothing,
     /// Close: the client's name means nothing any more.
     Take(Box<[u8]>),
+}
+
+/// An answer that the gateway gives in the server's place.
+#[derive(Debug, Default)]
+pub(crate) struct Local {
+    pub(crate) words: Vec<u8>,
+    /// The next change of names takes place with it.
+    pub(crate) renames: bool,
 }
 
 /// What a server reports, by ParameterStatus.
@@ -124,6 +141,10 @@ impl Server {
             naming: VecDeque::new(),
             local: VecDeque::new(),
             unnamed_of: 0,
+            batch: Batch::default(),
+            last_words: None,
+            has_said_goodbye: false,
+            prepare_failed: false,
             cancels: Rc::default(),
             pinned: false,
             tainted: false,

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::{Rc, Weak};
 
+use tidegate_chain::Verb;
+
 /// What names of the gateway's own begin with; a client's own name of that form is never sent on as it is.
 pub(crate) const PREFIX: &[u8] = b"tg_";
 
@@ -13,6 +15,8 @@ pub(crate) struct Statement {
     pub(crate) name: Box<[u8]>,
     /// Parse's body behind the name: the text, a zero byte, and the parameter types.
     pub(crate) tail: Box<[u8]>,
+    /// It was prepared by SQL: the tail is what follows the name in PREPARE.
+    pub(crate) is_sql: bool,
     /// Whether its text may change the session.
     pub(crate) may_change_session: bool,
     number: u64,
@@ -41,14 +45,23 @@ const SWEEP: usize = 1024;
 impl Interner {
     /// The one copy of this statement.
     pub(crate) fn intern(&self, tail: &[u8], planning: u64) -> Rc<Statement> {
+        self.intern_as(tail, planning, false)
+    }
+
+    /// The one copy of a statement of SQL PREPARE: what follows its name.
+    pub(crate) fn intern_sql(&self, tail: &[u8], planning: u64) -> Rc<Statement> {
+        self.intern_as(tail, planning, true)
+    }
+
+    fn intern_as(&self, tail: &[u8], planning: u64, is_sql: bool) -> Rc<Statement> {
         let mut hasher = DefaultHasher::new();
-        (tail, planning).hash(&mut hasher);
+        (tail, planning, is_sql).hash(&mut hasher);
         let mut known = self.known.borrow_mut();
         let same = known.entry(hasher.finish()).or_default();
         let found = same
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|found| *found.tail == *tail && found.planning == planning);
+            .find(|found| *found.tail == *tail && found.planning == planning && found.is_sql == is_sql);
         if let Some(found) = found {
             return found;
         }
@@ -57,6 +70,7 @@ impl Interner {
         let statement = Rc::new(Statement {
             name: format!("tg_{number:x}").into_bytes().into_boxed_slice(),
             tail: tail.into(),
+            is_sql,
             may_change_session: tidegate_sql::may_change_session(sql),
             number,
             planning,
@@ -141,6 +155,29 @@ impl Prepared {
 /// What a statement costs a server, roughly: its text, and the tree and plan made of it.
 fn size(statement: &Statement) -> usize {
     statement.tail.len() + 512
+}
+
+/// What texts do, by their fingerprints, so that only the first of its kind is parsed.
+#[derive(Debug, Default)]
+pub(crate) struct Verbs {
+    known: RefCell<HashMap<u64, Verb>>,
+}
+
+impl Verbs {
+    /// The most that are remembered; a workload with more kinds of texts than this begins anew.
+    const MOST: usize = 8192;
+
+    /// The verb of the text with this fingerprint.
+    pub(crate) fn of(&self, fingerprint: u64, parse: impl FnOnce() -> Verb) -> Verb {
+        let mut known = self.known.borrow_mut();
+        if let Some(verb) = known.get(&fingerprint) {
+            return *verb;
+        }
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        *known.entry(fingerprint).or_insert_with(parse)
+    }
 }
 
 /// A client's own names for statements.

@@ -28,6 +28,26 @@ impl<'a> Gather<'a> {
         self.start = at;
     }
 
+    /// The bytes from `from` to `to`, as they were read.
+    pub(crate) fn run(&self, from: usize, to: usize) -> &'a [u8] {
+        &self.bytes[from..to]
+    }
+
+    /// Puts other bytes in the place of those from `from` to `to`.
+    pub(crate) fn replace(&mut self, (from, to): (usize, usize), bytes: &[u8]) {
+        self.cut(from);
+        self.out.extend_from_slice(bytes);
+        self.resume(to);
+    }
+
+    /// What was gathered up to `at`, where anything had to change; else nothing.
+    pub(crate) fn settle(&mut self, at: usize) -> &[u8] {
+        if !self.out.is_empty() {
+            self.cut(at);
+        }
+        &self.out
+    }
+
     /// Writes what was gathered up to `at`; gives the core's buffer back and says how much was written.
     pub(crate) fn write(
         mut self,

@@ -126,6 +126,7 @@ impl Session {
         if let Some(bracket) = self.deferred.take() {
             self.own_query(&mut lease, bracket.tag().as_bytes());
         }
+        lease.batch.begin();
         lease.endpoint.begin();
         self.shared.lend(&lease);
         self.shared.state.set(State::Active);
@@ -150,9 +151,10 @@ impl Session {
     }
 
     pub(super) fn own_query(&self, lease: &mut ServerLease, sql: &[u8]) {
-        let mut out = Vec::new();
+        let mut out = self.room.core.buffers.take();
         frontend::query(&mut out, sql);
         lease.out.queue(&out, &self.room.core.buffers);
+        self.room.core.buffers.give_back(&mut out);
         lease.expected.sent(Entry::OwnQuery);
     }
 
@@ -165,6 +167,7 @@ impl Session {
             self.lease = Some(lease);
             return;
         }
+        debug_assert!(lease.naming.is_empty() && lease.parsing.is_empty() && lease.local.is_empty());
         if let Some(touched) = self.touched.take() {
             self.resolve(&mut lease, &touched);
             if !lease.expected.is_settled() {
@@ -211,6 +214,10 @@ impl Session {
         }
         if touched.discard {
             self.unnamed.clear();
+            self.unlisten(None);
+        }
+        for channel in &touched.unlistens {
+            self.unlisten(channel.as_deref());
         }
         if touched.reset_all {
             self.settings = self.initial();

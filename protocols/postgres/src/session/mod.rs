@@ -6,9 +6,13 @@ mod clean;
 mod exchange;
 mod gather;
 mod lending;
+mod listen;
+mod mend;
 mod replies;
 mod requests;
 mod shared;
+mod shown;
+mod sql_prepare;
 mod welcome;
 
 pub(crate) use clean::clean;
@@ -36,11 +40,13 @@ use crate::room::PostgresRoom;
 use crate::server::{ServerLease, ServerSeat};
 use crate::settings::Settings;
 use crate::statements::Names;
-use exchange::Shown;
 use shared::State;
+use shown::Shown;
 
 /// How many reads one wake-up may do before others get their turn.
 const TURNS: usize = 16;
+/// How long a client may take to read the gateway's last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How much of a client is read while it waits for a server.
 const READ_AHEAD: usize = 64 * 1024;
 
@@ -56,6 +62,8 @@ pub(crate) struct Session {
     held: Vec<u8>,
     /// Bytes of a message that is thrown away, still to come.
     discard: usize,
+    /// A step has refused a part of a batch: the rest of it is thrown away, up to its Sync.
+    skips: bool,
     cursor: Cursor,
     mode: PoolMode,
     settings: Rc<Settings>,
@@ -74,12 +82,15 @@ pub(crate) struct Session {
     touched: Option<Box<Touched>>,
     probing: Option<Box<Answers>>,
     chain: Option<Box<Shown>>,
+    ears: Option<Box<listen::Subscriptions>>,
     /// The SQLSTATE of the exchange's first error.
     failed: Option<[u8; 5]>,
     began: Instant,
     deadline: Option<(Instant, Due)>,
     at_end: bool,
     closing: bool,
+    /// The client does not even take the last words.
+    is_given_up: bool,
     woken: bool,
     verbose: bool,
 }
@@ -92,6 +103,9 @@ enum Due {
     KillQuery,
     IdleInTransaction,
     ClientIdle,
+    Listen,
+    /// The last words do not get through.
+    Close,
 }
 
 impl Session {
@@ -143,6 +157,7 @@ impl Session {
             to_client: Outgoing::default(),
             held: client.early,
             discard: 0,
+            skips: false,
             cursor: Cursor::new(),
             mode,
             settings: all,
@@ -161,11 +176,13 @@ impl Session {
             touched: None,
             probing: None,
             chain,
+            ears: None,
             failed: None,
             began: now,
             deadline: None,
             at_end: false,
             closing: false,
+            is_given_up: false,
             woken: false,
             verbose: client.verbose,
         })
@@ -185,7 +202,11 @@ impl Session {
             if self.lease.is_some() {
                 moved |= self.from_server(cx)?;
             }
+            moved |= self.from_hub();
             if self.closing {
+                if self.is_given_up {
+                    return Poll::Ready(Ok(()));
+                }
                 ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
                 self.client.shutdown_write();
                 return Poll::Ready(Ok(()));
@@ -266,6 +287,8 @@ impl Session {
                 let text = "no server connection became free in time (queue_timeout); try again";
                 self.refuse_held(&Refusal::new(Reason::Overloaded, text));
             }
+            Due::Listen => self.give_up_listen(None),
+            Due::Close => self.is_given_up = true,
             Due::Query if self.lease.is_some() => {
                 self.cancel();
                 self.set_deadline(Some((now + Duration::from_secs(10), Due::KillQuery)));
@@ -289,7 +312,12 @@ impl Session {
     /// Whether no exchange and no transaction is under way.
     fn is_at_boundary(&self) -> bool {
         let server_rests = self.lease.as_ref().is_none_or(|lease| lease.is_clean());
-        server_rests && !self.waits && self.held.is_empty() && self.cursor.at_boundary() && self.deferred.is_none()
+        server_rests
+            && !self.waits
+            && !self.awaits_listen()
+            && self.held.is_empty()
+            && self.cursor.at_boundary()
+            && self.deferred.is_none()
     }
 
     /// Cancels what the session's server is doing for it.
@@ -299,6 +327,11 @@ impl Session {
             let text = "canceling statement due to user request";
             self.refuse_held(&Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED));
             return;
+        }
+        if self.awaits_listen() {
+            let text = "canceling statement due to user request";
+            let refusal = Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED);
+            return self.give_up_listen(Some(&refusal));
         }
         let Some(lease) = &self.lease else { return };
         if lease.expected.is_quiet() {
@@ -332,6 +365,7 @@ impl Session {
             self.to_client.queue(&out, &self.room.core.buffers);
         }
         self.closing = true;
+        self.limit(Some(LAST_WORDS), Due::Close);
     }
 
     /// Answers the request that is held, all of it, with an error, and goes on; or ends the session when only part of it
@@ -343,8 +377,7 @@ impl Session {
                 let mut out = Vec::new();
                 backend::refusal(&mut out, Severity::Error, refusal);
                 backend::ready(&mut out, Status::Idle);
-                self.to_client.queue(&out, &self.room.core.buffers);
-                self.end_shown(Some(sqlstate::of(refusal)));
+                self.say(&out);
                 self.retry = true;
                 self.rest();
             }
@@ -354,17 +387,14 @@ impl Session {
 
     /// The server's stream broke.
     fn server_lost(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
+        let Some(mut lease) = self.lease.take() else { return };
         lease.endpoint.rest();
         self.shared.lent.replace(None);
         let is_between = lease.cursor.at_boundary() && lease.held.is_empty();
-        let keeps_going = self.mode != PoolMode::Session
-            && self.login.is_none()
-            && is_between
-            && lease.status == Status::Idle
-            && !lease.pinned
-            && lease.expected.is_one_exchange()
-            && self.cursor.at_boundary();
+        // The server's own last words were weighed when they came.
+        let last_words = lease.last_words.take();
+        let keeps_going = last_words.is_some() || (is_between && self.can_lose(&lease));
+        let has_said_goodbye = lease.has_said_goodbye;
         let is_idle = lease.is_clean() && self.mode != PoolMode::Session;
         let pool = self.pool.take();
         drop(lease);
@@ -379,13 +409,14 @@ impl Session {
         let text = "the connection to the server was lost";
         let refusal = Refusal::new(Reason::Unavailable, text).with_code(sqlstate::CONNECTION_FAILURE);
         if keeps_going {
-            let mut out = Vec::new();
-            backend::refusal(&mut out, Severity::Error, &refusal);
+            let mut out = last_words.unwrap_or_default();
+            if out.is_empty() {
+                backend::refusal(&mut out, Severity::Error, &refusal);
+            }
             backend::ready(&mut out, Status::Idle);
-            self.to_client.queue(&out, &self.room.core.buffers);
-            self.end_shown(Some(sqlstate::CONNECTION_FAILURE));
+            self.say(&out);
             self.rest();
-        } else if is_between {
+        } else if is_between && !has_said_goodbye {
             self.say_goodbye(&refusal);
         } else {
             self.closing = true;
@@ -402,6 +433,7 @@ impl Session {
     /// Ends the session: what it holds goes back, is cleaned, or closed.
     fn finish(&mut self) {
         self.set_deadline(None);
+        self.unlisten(None);
         self.room.leave(self.shared.slot);
         self.group.used.set(Instant::now());
         if self.waits {
@@ -430,6 +462,7 @@ impl Future for Session {
 impl Drop for Session {
     /// A session that panicked, or that is dropped with its core, leaves nothing behind: its server is closed.
     fn drop(&mut self) {
+        self.unlisten(None);
         self.room.leave(self.shared.slot);
         if self.waits
             && let (Some(pool), Some(seat)) = (&self.pool, &self.seat)
@@ -439,5 +472,16 @@ impl Drop for Session {
         if let Some(lease) = &self.lease {
             lease.endpoint.rest();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+
+    /// An idle client costs this much and nothing else but its socket and its name: no buffer, no login's leftovers.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 640, "{} bytes", size_of::<Session>());
     }
 }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use tidegate_base::{Kind, Origin};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::{self, ErrorFields, ParameterStatus, Status, read_ready, read_row};
+use tidegate_postgres_wire::backend::{self, ParameterStatus, Status, read_ready, read_row};
 use tidegate_postgres_wire::{Head, KindSet, Stop};
 
 use super::gather::Gather;
+use super::shown::{Watch, code_of};
 use super::{PoolMode, Session};
 use crate::expected::Entry;
 use crate::server::{Naming, ServerLease};
@@ -15,6 +16,8 @@ use crate::statements::Names;
 
 /// What is looked at in replies.
 const REPLIES: KindSet = KindSet::of(b"ZEGSCIs123Tn");
+/// The same where somebody wants to see what answers no request.
+const REPLIES_AND_PUSHES: KindSet = KindSet::of(b"ZEGSCIs123TnA");
 /// The longest message that is held because its body is needed.
 const MOST_HELD: usize = 16 * 1024 * 1024;
 /// Settings that servers report and that a client may SET: a report is the whole truth about them.
@@ -88,18 +91,36 @@ impl Session {
         self.say_due(lease, &mut gather, at);
         loop {
             let is_own = lease.expected.is_own();
-            let needed = if is_own { &KindSet::ALL } else { &REPLIES };
+            let watch = self.watch();
+            let needed = match watch {
+                _ if is_own => &KindSet::ALL,
+                Watch::Nothing if self.ears.is_none() => &REPLIES,
+                Watch::Nothing | Watch::Pushes => &REPLIES_AND_PUSHES,
+                Watch::Replies => &KindSet::ALL,
+            };
             let walk = lease
                 .cursor
                 .walk(&bytes[at..], needed)
                 .map_err(|error| mismatch(&error.to_string()))?;
+            if watch == Watch::Replies && !is_own && walk.run > 0 {
+                // Only a message that was too long to be held goes on as a run.
+                self.show_reply(&mut gather, (at, at + walk.run), true, false);
+            }
             at += walk.run;
             let Stop::Frame(head) = walk.stop else { break };
             let rest = &bytes[at..];
             let Some(body) = rest.get(Head::SIZE..head.total()) else {
-                if !is_own && head.kind == b'T' {
-                    self.completed(lease, head.kind)?;
-                    at += lease.cursor.pass(head, rest.len());
+                let is_long = head.total() > self.group.rules.borrow().inspect;
+                let is_needed = is_own || (REPLIES.contains(head.kind) && head.kind != b'T');
+                if !is_needed && (is_long || !needs_whole(watch, head.kind)) {
+                    if head.kind == b'T' {
+                        self.completed(lease, head.kind)?;
+                    }
+                    let to = at + lease.cursor.pass(head, rest.len());
+                    if watch == Watch::Replies {
+                        self.show_reply(&mut gather, (at, to), true, false);
+                    }
+                    at = to;
                     continue;
                 }
                 if head.total() > MOST_HELD {
@@ -108,7 +129,20 @@ impl Session {
                 break;
             };
             if self.reply(lease, head.kind, body, is_own)? {
+                if head.kind == b'Z'
+                    && let Some(words) = lease.batch.take_error()
+                {
+                    gather.cut(at);
+                    gather.out.extend_from_slice(&self.shown_words(&words));
+                }
+                let from = at;
                 at += lease.cursor.pass(head, rest.len());
+                match head.kind {
+                    b'Z' => self.show_reply(&mut gather, (from, at), false, true),
+                    b'A' if watch != Watch::Nothing => self.show_push(&mut gather, (from, at)),
+                    _ if watch == Watch::Replies => self.show_reply(&mut gather, (from, at), false, false),
+                    _ => {}
+                }
             } else {
                 gather.cut(at);
                 at += head.total();
@@ -129,13 +163,14 @@ impl Session {
         while let Some(entry) = lease.expected.due() {
             gather.cut(at);
             match entry {
-                Entry::FakeParse => backend::parse_complete(&mut gather.out),
-                Entry::FakeClose => backend::close_complete(&mut gather.out),
+                Entry::FakeParse => self.owe(gather, backend::parse_complete),
+                Entry::FakeClose => self.owe(gather, backend::close_complete),
                 _ => {
-                    gather
-                        .out
-                        .extend_from_slice(&lease.local.pop_front().unwrap_or_default());
-                    self.end_shown(None);
+                    let local = lease.local.pop_front().unwrap_or_default();
+                    gather.out.extend_from_slice(&self.shown_words(&local.words));
+                    if local.renames {
+                        self.rename(lease);
+                    }
                 }
             }
             if entry != Entry::Local {
@@ -144,11 +179,36 @@ impl Session {
         }
     }
 
+    /// Says what is due when nothing that the server still has to say comes before it: it may say nothing more.
+    pub(super) fn say_now(&mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        if lease.expected.is_due() {
+            let mut gather = Gather::new(&[], self.room.core.buffers.take());
+            self.say_due(&mut lease, &mut gather, 0);
+            self.to_client.queue(&gather.out, &self.room.core.buffers);
+            self.room.core.buffers.give_back(&mut gather.out);
+        }
+        self.lease = Some(lease);
+    }
+
+    fn owe(&mut self, gather: &mut Gather<'_>, say: fn(&mut Vec<u8>)) {
+        let from = gather.out.len();
+        say(&mut gather.out);
+        if self.watch() == Watch::Replies {
+            let words = gather.out.split_off(from);
+            gather.out.extend_from_slice(&self.shown_words(&words));
+        }
+    }
+
     /// Looks at one reply; `true` when the client is to see it.
     fn reply(&mut self, lease: &mut ServerLease, kind: u8, body: &[u8], is_own: bool) -> Result<bool, SessionError> {
         match kind {
             b'E' => {
+                let is_held = !is_own && self.holds_error(lease, code_of(body), body);
                 self.failed(lease, body);
+                if is_held {
+                    return Ok(false);
+                }
                 if is_own && lease.expected.is_own() {
                     // A query of the gateway's own failed: the settings are not what they should be.
                     lease.tainted = true;
@@ -171,21 +231,22 @@ impl Session {
                 }
                 return Ok(false);
             }
-            b'Z' => self.ended(lease, body)?,
+            // Somebody else's words: they come at any time, in the midst of the gateway's own queries too.
+            b'A' => return Ok(!self.is_told_twice(body)),
+            b'Z' => return self.ended(lease, body),
             _ => self.completed(lease, kind)?,
         }
         Ok(!is_own)
     }
 
     fn completed(&mut self, lease: &mut ServerLease, kind: u8) -> Result<(), SessionError> {
-        if self.mode == PoolMode::Session && kind != b'G' && kind != b'Z' && !lease.expected.is_own() {
-            let _ = lease.expected.replied(kind);
-            return Ok(());
-        }
-        let completed = lease
-            .expected
-            .replied(kind)
-            .map_err(|_| mismatch("the server answered nothing that was asked"))?;
+        let is_free = self.mode == PoolMode::Session && !lease.expected.is_own();
+        let completed = match lease.expected.replied(kind) {
+            Ok(completed) => completed,
+            // In session mode the server is the client's own, whatever it says.
+            Err(_) if is_free => None,
+            Err(_) => return Err(mismatch("the server answered nothing that was asked")),
+        };
         match completed {
             Some(Entry::Parse) => {
                 if matches!(lease.naming.front(), Some(Naming::Give(..))) {
@@ -198,6 +259,19 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A PREPARE has ended.
+    fn prepared(&mut self, lease: &mut ServerLease) {
+        if std::mem::take(&mut lease.prepare_failed) {
+            drop(lease.naming.pop_front());
+            return;
+        }
+        if let Some(Naming::Give(_, statement)) = lease.naming.front() {
+            let statement = Rc::clone(statement);
+            lease.prepared.add(statement);
+        }
+        self.rename(lease);
     }
 
     /// The server has a statement now.
@@ -226,12 +300,8 @@ impl Session {
     }
 
     fn failed(&mut self, lease: &mut ServerLease, body: &[u8]) {
-        let mut code = *b"XX000";
-        if let Ok(fields) = ErrorFields::read(body)
-            && let Ok(found) = fields.code().try_into()
-        {
-            code = found;
-        }
+        lease.prepare_failed |= lease.expected.is_preparing();
+        let code = code_of(body);
         self.group.metrics.error(&code);
         self.failed.get_or_insert(code);
         let (mut naming, mut parsing) = (0, 0);
@@ -246,7 +316,9 @@ impl Session {
                 }
                 Entry::OwnParse => parsing += 1,
                 Entry::FakeParse | Entry::Close | Entry::FakeClose => naming += 1,
-                Entry::Local => drop(lease.local.pop_front()),
+                Entry::Local => {
+                    naming += lease.local.pop_front().map_or(0, |local| usize::from(local.renames));
+                }
                 _ => {}
             }
         }
@@ -274,8 +346,8 @@ impl Session {
         lease.settings = self.room.settings.with(&lease.settings, change());
     }
 
-    /// ReadyForQuery: an exchange has ended.
-    fn ended(&mut self, lease: &mut ServerLease, body: &[u8]) -> Result<(), SessionError> {
+    /// ReadyForQuery: an exchange has ended. `true` when the client is to see it.
+    fn ended(&mut self, lease: &mut ServerLease, body: &[u8]) -> Result<bool, SessionError> {
         lease.status = read_ready(body).map_err(|error| mismatch(&error.to_string()))?;
         let completed = lease
             .expected
@@ -285,7 +357,15 @@ impl Session {
             if let Some(answers) = self.probing.take() {
                 self.learn(lease, &answers);
             }
-            return Ok(());
+            return Ok(false);
+        }
+        if lease.batch.has_error() && self.says_again(lease) {
+            drop(lease.batch.take_error());
+            self.failed = None;
+            return Ok(false);
+        }
+        if completed == Some(Entry::Prepare) {
+            self.prepared(lease);
         }
         let now = Instant::now();
         self.group.metrics.queries.inc();
@@ -296,14 +376,11 @@ impl Session {
         self.began = now;
         lease.exchanges += 1;
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        let code = self.failed.take();
-        let code = code.as_ref().and_then(|code| std::str::from_utf8(code).ok());
-        self.end_shown(code);
         let most = self.group.rules.borrow().prepared_bytes;
         if lease.status == Status::Idle && lease.expected.is_settled() && self.mode != PoolMode::Session {
             self.evict(lease, most);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes statements off a server that has too many.
@@ -318,6 +395,11 @@ impl Session {
             self.own_query(lease, sql.as_bytes());
         }
     }
+}
+
+/// Whether a message that the gateway itself has no need of is shown whole.
+fn needs_whole(watch: Watch, kind: u8) -> bool {
+    watch == Watch::Replies || kind == b'A'
 }
 
 fn lease_is_due(session: &Session) -> bool {

@@ -8,12 +8,13 @@ use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe,
 use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend, sqlstate};
 use tidegate_sql::may_change_session;
 
-use super::exchange::Showing;
+use super::exchange::{Answer, meaning, piece};
 use super::gather::Gather;
+use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
 use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
-use crate::server::{Naming, ServerLease};
+use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
 
 /// What is looked at in requests.
@@ -22,7 +23,7 @@ const REQUESTS: KindSet = KindSet::of(b"QPBDCESHFcfXd");
 const COPYING: KindSet = KindSet::of(b"QPBDCESHFcfX");
 
 /// How a request goes on.
-enum Step {
+pub(super) enum Step {
     /// As it is.
     Pass,
     /// Not before more of it is here.
@@ -45,7 +46,7 @@ enum Gate {
 impl Session {
     /// Reads the client and moves what it says on. `true` when anything happened.
     pub(super) fn from_client(&mut self, cx: &mut Context<'_>) -> Result<bool, SessionError> {
-        if self.closing || self.is_shown_waiting(cx) {
+        if self.closing || self.awaits_listen() || self.is_shown_waiting(cx) {
             return Ok(false);
         }
         if self.retry && !self.held.is_empty() {
@@ -128,18 +129,30 @@ impl Session {
     fn requests(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<usize, SessionError> {
         let out = std::mem::take(&mut *self.room.gather.borrow_mut());
         let mut gather = Gather::new(bytes, out);
+        let rests = |lease: &ServerLease| lease.expected.is_quiet() && !lease.expected.is_open();
+        let is_fresh = self.lease.as_ref().is_none_or(rests);
+        if let Some(lease) = self.lease.as_mut().filter(|_| is_fresh) {
+            lease.batch.begin();
+        }
         let mut at = self.discard.min(bytes.len());
         self.discard -= at;
         gather.resume(at);
-        while at < bytes.len() && !self.closing {
+        while at < bytes.len() && !self.closing && !self.awaits_listen() {
             let rest = &bytes[at..];
             if self.cursor.at_boundary() {
-                match self.shown(rest) {
+                if self.skips {
+                    let Some(skipped) = self.skip(rest) else { break };
+                    gather.cut(at);
+                    at += skipped;
+                    gather.resume(at);
+                    continue;
+                }
+                match self.show(rest) {
                     Showing::Approved => {}
                     Showing::More | Showing::Waits => break,
                     Showing::Answered(length, answer) => {
                         gather.cut(at);
-                        self.answered(length, answer, rest);
+                        self.answered(length, answer, rest, &mut gather);
                         at += length;
                         gather.resume(at);
                         continue;
@@ -206,51 +219,57 @@ impl Session {
                 break;
             }
         }
-        self.forward(cx, gather, at);
+        let is_whole = is_fresh && self.cursor.at_boundary();
+        self.forward(cx, gather, at, is_whole);
+        self.say_now();
         Ok(at)
     }
 
-    fn approve(&mut self, length: usize) {
-        if let Some(shown) = &mut self.chain {
-            shown.approved = shown.approved.saturating_sub(length);
+    /// Throws away what follows a refused part of a batch; returns how much of it, `None` when more must be here first.
+    fn skip(&mut self, rest: &[u8]) -> Option<usize> {
+        let head = Head::read(rest).ok().flatten()?;
+        if matches!(head.kind, b'S' | b'X') {
+            self.skips = false;
+            self.approve_sync();
+            return Some(0);
         }
+        let here = head.total().min(rest.len());
+        self.discard = head.total() - here;
+        Some(here)
     }
 
-    fn shown(&mut self, rest: &[u8]) -> Showing {
-        if self.chain.is_none() || self.lease.as_ref().is_some_and(|lease| lease.expected.is_copying()) {
-            return Showing::Approved;
-        }
-        let in_transaction =
-            self.deferred.is_some() || self.lease.as_ref().is_some_and(|lease| lease.status != Status::Idle);
-        let limit = self.group.rules().inspect;
-        self.show(rest, limit, in_transaction)
-    }
-
-    /// A step has answered the request itself. Earlier answers come first.
-    fn answered(&mut self, length: usize, mut answer: Vec<u8>, request: &[u8]) {
+    /// A step has answered the request itself. Earlier answers come first, and a batch of which the server has the
+    /// beginning ends there too.
+    fn answered(&mut self, length: usize, answer: Answer, request: &[u8], gather: &mut Gather<'_>) {
+        let ends = piece(request).is_some_and(|(end, ends)| ends && end <= length);
         let status = match &self.lease {
             Some(lease) => lease.status,
             None if self.deferred.is_some() => Status::Transaction,
             None => Status::Idle,
         };
-        let ends = first_exchange(request).is_some_and(|end| end <= length);
-        if ends {
-            backend::ready(&mut answer, status);
+        let Answer { mut words, is_refusal } = answer;
+        self.skips = is_refusal && !ends;
+        let is_open = self.lease.as_ref().is_some_and(|lease| lease.expected.is_open());
+        if ends && !is_open {
+            backend::ready(&mut words, status);
         }
         match &mut self.lease {
-            Some(lease) if !lease.expected.is_quiet() => {
-                lease.local.push_back(answer);
-                lease.expected.sent(Entry::Local);
+            // Where the server skips up to the Sync, so does the gateway.
+            Some(lease) if !lease.expected.is_quiet() || lease.expected.is_skipping() => {
+                if lease.expected.sent(Entry::Local) {
+                    lease.local.push_back(Local { words, renames: false });
+                }
             }
-            _ => {
-                self.to_client.queue(&answer, &self.room.core.buffers);
-                self.end_shown(None);
-            }
+            _ => self.say(&words),
+        }
+        if let Some(lease) = self.lease.as_mut().filter(|_| ends && is_open) {
+            frontend::sync(&mut gather.out);
+            lease.expected.sent(Entry::Sync);
         }
     }
 
     /// Writes what was gathered to the server.
-    fn forward(&mut self, cx: &mut Context<'_>, gather: Gather<'_>, at: usize) {
+    fn forward(&mut self, cx: &mut Context<'_>, mut gather: Gather<'_>, at: usize, is_whole: bool) {
         let Some(mut lease) = self.lease.take() else {
             let mut out = gather.out;
             out.clear();
@@ -258,6 +277,9 @@ impl Session {
             return;
         };
         let server = &mut *lease;
+        if is_whole {
+            server.batch.keep(gather.settle(at));
+        }
         let (out, _, result) = gather.write(at, cx, &mut server.stream, &mut server.out, &self.room.core.buffers);
         *self.room.gather.borrow_mut() = out;
         // What the gateway says of its own is queued before the request: both go out now, in one write.
@@ -296,8 +318,7 @@ impl Session {
             b'S' if bytes.len() >= head.total() => {
                 let mut out = Vec::new();
                 backend::ready(&mut out, status);
-                self.to_client.queue(&out, &self.room.core.buffers);
-                self.end_shown(None);
+                self.say(&out);
                 return Gate::Taken(head.total());
             }
             b'Q' if head.total() <= 64 => {
@@ -310,6 +331,9 @@ impl Session {
             }
             b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
             _ => return self.reject(bytes),
+        }
+        if let Some(length) = self.subscribe(bytes) {
+            return Gate::Taken(length);
         }
         if self.borrow(cx) && self.lease.is_some() {
             Gate::Lent
@@ -347,10 +371,9 @@ impl Session {
         let mut out = self.room.core.buffers.take();
         backend::command_complete(&mut out, bracket.tag());
         backend::ready(&mut out, status);
-        self.to_client.queue(&out, &self.room.core.buffers);
+        self.say(&out);
         self.room.core.buffers.give_back(&mut out);
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        self.end_shown(None);
         Some(length)
     }
 
@@ -365,8 +388,10 @@ impl Session {
     ) -> Result<Step, SessionError> {
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
         let entry = match head.kind {
-            b'Q' => return self.query(lease, head, bytes),
-            b'P' if self.mode != PoolMode::Session => return self.parse(lease, head, bytes, gather, at, shares),
+            b'Q' => return self.query(lease, head, bytes, gather, at),
+            b'P' if self.mode != PoolMode::Session || self.chain.is_some() => {
+                return self.parse(lease, head, bytes, gather, at, shares);
+            }
             b'B' | b'D' | b'C' if shares => return self.named(lease, head, bytes, gather, at),
             b'P' => {
                 lease.naming.push_back(Naming::Nothing);
@@ -375,7 +400,10 @@ impl Session {
             b'B' => Entry::Bind,
             b'D' => Entry::Describe,
             b'C' => {
-                lease.naming.push_back(Naming::Nothing);
+                let name = statement_name(b'C', bytes).filter(|_| self.chain.is_some());
+                lease
+                    .naming
+                    .push_back(name.map_or(Naming::Nothing, |name| Naming::Take(name.into())));
                 Entry::Close
             }
             b'E' => Entry::Execute,
@@ -396,7 +424,14 @@ impl Session {
         Ok(Step::Pass)
     }
 
-    fn query(&mut self, lease: &mut ServerLease, head: Head, bytes: &[u8]) -> Result<Step, SessionError> {
+    fn query(
+        &mut self,
+        lease: &mut ServerLease,
+        head: Head,
+        bytes: &[u8],
+        gather: &mut Gather<'_>,
+        at: usize,
+    ) -> Result<Step, SessionError> {
         if self.mode == PoolMode::Session {
             lease.expected.sent(Entry::Query);
             return Ok(Step::Pass);
@@ -412,6 +447,11 @@ impl Session {
         }
         let sql = frontend::read_query(&bytes[Head::SIZE..head.total()]).map_err(|error| broken(&error.to_string()))?;
         self.unnamed.clear();
+        if self.group.rules.borrow().prepared_bytes > 0
+            && let Some(step) = self.sql_prepare(lease, head, sql, gather, at)
+        {
+            return Ok(step);
+        }
         let bracket = Bracket::of(sql);
         let mut begins = bracket.is_some_and(Bracket::begins);
         if bracket.is_none() && may_change_session(sql) {
@@ -420,21 +460,6 @@ impl Session {
             begins = found.begins;
             if lease.pinned {
                 touched.touch_pins();
-            }
-            let is_known = |name: &Vec<u8>| self.names.as_ref().is_some_and(|names| names.get(name).is_some());
-            if let Some(name) = found.deallocates.filter(is_known)
-                && lease.status != Status::Failed
-            {
-                // A statement of the protocol's Parse, which has another name on the server.
-                if let Some(names) = &mut self.names {
-                    names.remove(&name);
-                }
-                let mut answer = Vec::new();
-                backend::command_complete(&mut answer, "DEALLOCATE");
-                backend::ready(&mut answer, lease.status);
-                lease.local.push_back(answer);
-                lease.expected.sent(Entry::Local);
-                return Ok(Step::Drop);
             }
             if touched.is_empty() {
                 self.touched = None;
@@ -448,7 +473,10 @@ impl Session {
             let refusal = Refusal::new(Reason::Denied, text).with_code(sqlstate::FEATURE_NOT_SUPPORTED);
             backend::refusal(&mut answer, Severity::Error, &refusal);
             backend::ready(&mut answer, lease.status);
-            lease.local.push_back(answer);
+            lease.local.push_back(Local {
+                words: answer,
+                renames: false,
+            });
             lease.expected.sent(Entry::Local);
             return Ok(Step::Drop);
         }
@@ -470,7 +498,7 @@ impl Session {
             if head.total() <= self.group.rules.borrow().inspect {
                 return Ok(Step::More);
             }
-            lease.tainted = true;
+            lease.tainted |= self.mode != PoolMode::Session;
             self.sent_parse(lease, Naming::Nothing);
             return Ok(Step::Pass);
         }
@@ -478,17 +506,20 @@ impl Session {
         let parse = frontend::Parse::read(body).map_err(|error| broken(&error.to_string()))?;
         let tail = &body[parse.name.len() + 1..];
         if parse.name.is_empty() || !shares {
+            let mut naming = Naming::Nothing;
             if parse.name.is_empty() {
                 self.unnamed.clear();
                 self.unnamed.extend_from_slice(tail);
                 lease.unnamed_of = self.shared.serial;
+            } else if self.mode == PoolMode::Session {
+                naming = Naming::Give(parse.name.into(), self.room.statements.intern(tail, 0));
             } else {
                 lease.tainted = true;
             }
-            if Bracket::of(parse.sql).is_none() && may_change_session(parse.sql) {
+            if self.mode != PoolMode::Session && Bracket::of(parse.sql).is_none() && may_change_session(parse.sql) {
                 self.touch(parse.sql);
             }
-            self.sent_parse(lease, Naming::Nothing);
+            self.sent_parse(lease, naming);
             return Ok(Step::Pass);
         }
         let statement = self.room.statements.intern(tail, self.settings.planning());
@@ -527,7 +558,7 @@ impl Session {
         queued
     }
 
-    fn touch(&mut self, sql: &[u8]) {
+    pub(super) fn touch(&mut self, sql: &[u8]) {
         let touched: &mut Touched = self.touched.get_or_insert_default();
         touched.look(sql);
         if touched.is_empty() {
@@ -585,6 +616,9 @@ impl Session {
             return Ok(Step::Drop);
         }
         self.ensure(lease, &statement, gather, at);
+        if !statement.is_sql {
+            lease.batch.runs(&statement);
+        }
         gather.cut(at);
         let renamed = rename_of(head.kind, &mut gather.out, bytes, &statement.name);
         self.pass_named(lease, entry);
@@ -599,21 +633,17 @@ impl Session {
         Step::Pass
     }
 
-    /// What a name means to the client, once what it has sent is done.
-    fn meaning(&self, lease: &ServerLease, name: &[u8]) -> Option<Rc<Statement>> {
-        for naming in lease.naming.iter().rev() {
-            match naming {
-                Naming::Give(given, statement) if **given == *name => return Some(Rc::clone(statement)),
-                Naming::Take(taken) if **taken == *name => return None,
-                _ => {}
-            }
-        }
-        self.names.as_ref()?.get(name).cloned()
+    pub(super) fn meaning(&self, lease: &ServerLease, name: &[u8]) -> Option<Rc<Statement>> {
+        meaning(self.names.as_deref(), Some(&lease.naming), name).cloned()
     }
 
     /// Prepares a statement on a server that lacks it, in the same write as the request that needs it.
     fn ensure(&self, lease: &mut ServerLease, statement: &Rc<Statement>, gather: &mut Gather<'_>, at: usize) {
         if lease.prepared.has(statement) || is_parsing(lease, statement) {
+            return;
+        }
+        if statement.is_sql {
+            let _ = self.ensure_sql(lease, statement);
             return;
         }
         if !lease.expected.sent(Entry::OwnParse) {
@@ -644,7 +674,7 @@ fn is_parsing(lease: &ServerLease, statement: &Rc<Statement>) -> bool {
 }
 
 /// Parse with a body that is known but for the name.
-fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
+pub(super) fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
     out.push(b'P');
     let length = u32::try_from(4 + name.len() + 1 + tail.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());

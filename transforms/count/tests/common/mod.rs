@@ -53,6 +53,7 @@ pub(crate) fn exchange(chain: &mut Chain, statements: &[Statement<'_>], outcome:
     };
     chain.request(id, &mut asked);
     chain.reply(Part {
+        is_cut: false,
         bytes: &[],
         end: Some(outcome),
     });
