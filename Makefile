@@ -3,13 +3,14 @@
 CARGO ?= cargo
 target_dir = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test lint setup fuzz
+.PHONY: help demo test lint setup fuzz bench
 
 help:
 	@echo 'make demo   build Tidegate and try it in front of a throw-away PostgreSQL'
 	@echo 'make test   set up, lint, and run every test'
 	@echo 'make lint   formatting, clippy, and the rules of the house'
 	@echo 'make fuzz   run the fuzz targets for a while (FUZZ_SECONDS=60 each)'
+	@echo 'make bench  measure Tidegate beside PgBouncer and HAProxy, ten minutes (BENCH=--full for the whole matrix)'
 	@echo 'make setup  install what the tests use'
 
 demo:
@@ -30,3 +31,8 @@ setup:
 
 fuzz:
 	scripts/fuzz
+
+bench:
+	scripts/setup bench
+	$(CARGO) build --release --locked --package tidegate --package tidegate-bench
+	$(target_dir)/release/tidegate-bench postgres $(BENCH)

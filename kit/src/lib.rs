@@ -29,7 +29,7 @@ pub use fault::{Direction, FaultProxy, Faults};
 pub use gateway::{Gateway, GatewayBuilder, Settings};
 pub use port::Port;
 pub use postgres::{Postgres, PostgresBuilder, Stop};
-pub use process::{Cpu, Proc};
+pub use process::{Cpu, Proc, Watchdog};
 pub use programs::Programs;
 pub use raw::{Frame, RawClient, Reply, message};
 pub use target::{Mode, Target, Tls};

@@ -100,10 +100,11 @@ impl Proc {
 /// A small process that kills another one and removes its folder when this process ends,
 /// however it ends: servers held in a `static`, or a killed test run, leave nothing behind.
 #[derive(Debug)]
-pub(crate) struct Watchdog(Child);
+pub struct Watchdog(Child);
 
 impl Watchdog {
-    pub(crate) fn new(pid: u32, folder: &Path) -> Self {
+    /// Watches over the process with this id and its folder.
+    pub fn new(pid: u32, folder: &Path) -> Self {
         // The pipe on its standard input closes with this process; a Ctrl-C goes to both at once.
         let script = r#"trap '' INT TERM HUP; read -r _; kill -QUIT "$1" 2>/dev/null; sleep 0.3; kill -KILL "$1" 2>/dev/null; rm -rf "$2""#;
         let child = Command::new("/bin/sh")
