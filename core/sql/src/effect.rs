@@ -101,7 +101,12 @@ pub enum Effect<'a> {
         all: bool,
     },
     /// `set_config` is called, or the view `pg_settings` updated: some setting changes.
-    SetConfig,
+    SetConfig {
+        /// The setting, where it is a plain literal.
+        name: Option<&'a [u8]>,
+        /// Only until the transaction ends, and the text says so in so many words.
+        local: bool,
+    },
     /// `LOAD`: a library is loaded into the server process.
     Load,
     /// A transaction begins.
@@ -350,7 +355,7 @@ fn push<'a>(found: &mut Vec<Effect<'a>>, effect: Effect<'a>) {
 }
 
 /// Calls of functions that change the session, wherever they stand, and an UPDATE of `pg_settings`.
-fn calls(sql: &[u8], tokens: &[Token], found: &mut Vec<Effect<'_>>) {
+fn calls<'a>(sql: &'a [u8], tokens: &[Token], found: &mut Vec<Effect<'a>>) {
     for (at, token) in tokens.iter().enumerate() {
         // Long enough for the shortest name of interest; spares folding the rest.
         if token.end - token.start < 10 {
@@ -360,18 +365,48 @@ fn calls(sql: &[u8], tokens: &[Token], found: &mut Vec<Effect<'_>>) {
             continue;
         };
         if name.as_ref() == b"pg_settings" && follows_update(sql, tokens.get(..at)) {
-            push(found, Effect::SetConfig);
+            push(
+                found,
+                Effect::SetConfig {
+                    name: None,
+                    local: false,
+                },
+            );
         }
         let called = tokens.get(at + 1).is_some_and(|next| next.text(sql) == b"(");
-        if let Some(effect) = called_effect(&name).filter(|_| called) {
+        if called && name.as_ref() == b"set_config" {
+            push(found, set_config(sql, tokens.get(at + 2..).unwrap_or_default()));
+        } else if let Some(effect) = called_effect(&name).filter(|_| called) {
             push(found, effect);
         }
     }
 }
 
+/// `set_config(name, value, is_local)`, from its first argument on.
+fn set_config<'a>(sql: &'a [u8], arguments: &[Token]) -> Effect<'a> {
+    let text = |at: usize| arguments.get(at).map_or(&b""[..], |token| token.text(sql));
+    let name = arguments.first().filter(|token| token.kind == TokenKind::String);
+    let name = name
+        .and_then(|token| token.text(sql).strip_prefix(b"'")?.strip_suffix(b"'"))
+        .filter(|name| text(1) == b"," && memchr::memchr2(b'\'', b'\\', name).is_none());
+    let (mut depth, mut end) = (1_usize, 0);
+    for (at, token) in arguments.iter().enumerate() {
+        match token.text(sql) {
+            b"(" => depth += 1,
+            b")" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            end = at;
+            break;
+        }
+    }
+    let local = end >= 2 && text(end - 2) == b"," && text(end - 1).eq_ignore_ascii_case(b"true");
+    Effect::SetConfig { name, local }
+}
+
 fn called_effect(function: &[u8]) -> Option<Effect<'static>> {
     match function {
-        b"set_config" => Some(Effect::SetConfig),
         b"pg_advisory_unlock" | b"pg_advisory_unlock_shared" => Some(Effect::AdvisoryUnlock { all: false }),
         b"pg_advisory_unlock_all" => Some(Effect::AdvisoryUnlock { all: true }),
         b"pg_advisory_lock" | b"pg_advisory_lock_shared" | b"pg_try_advisory_lock" | b"pg_try_advisory_lock_shared" => {

@@ -275,6 +275,10 @@ mod tests {
                 format!("{scope}{}={value}", text(name))
             }
             Effect::SetCharacteristics { modes } => format!("characteristics {}", text(modes)),
+            Effect::SetConfig { name, local } => {
+                let scope = if *local { "local " } else { "" };
+                format!("{scope}set_config {}", name.map_or(Cow::Borrowed("?"), text))
+            }
             Effect::Reset(what) => format!("reset {}", which(what)),
             Effect::Prepare { name, .. } => format!("prepare {}", text(name)),
             Effect::Execute { name, .. } => format!("execute {}", text(name)),
@@ -360,8 +364,17 @@ mod tests {
         check("reset time zone", &["reset timezone"]);
         check("reset session authorization", &["reset session_authorization"]);
         check("select 1; set a=1 ; set b='; set c=2'", &["a=1", "b='; set c=2'"]);
-        check("select pg_catalog.set_config('a', 'b', false)", &["SetConfig"]);
-        check("update pg_catalog.pg_settings set setting = 1", &["SetConfig"]);
+        check("select pg_catalog.set_config('a', 'b', false)", &["set_config a"]);
+        check(
+            "select set_config('a.b', f(1, (true)), True), 1",
+            &["local set_config a.b"],
+        );
+        check("select set_config('a', 'b', is_local => true)", &["set_config a"]);
+        check("select set_config($1, $2, true)", &["local set_config ?"]);
+        check("select set_config('a' || 'b', 'true', false)", &["set_config ?"]);
+        check("select set_config(E'a\\x62', 'b', false)", &["set_config ?"]);
+        check("select set_config('a'", &["set_config ?"]);
+        check("update pg_catalog.pg_settings set setting = 1", &["set_config ?"]);
         check("select 'set_config(' from t", &[]);
         check("select set_config from t", &[]);
     }

@@ -23,6 +23,8 @@ pub(crate) struct Touched {
     pub(crate) unlistens: Vec<Option<Vec<u8>>>,
     /// DEALLOCATE ALL.
     pub(crate) deallocate: bool,
+    /// A setting of a name that nobody knows, and that the server does not list: only this server has it.
+    pub(crate) holds: bool,
     /// Something that cannot be asked about.
     pub(crate) taint: bool,
 }
@@ -147,7 +149,9 @@ impl Touched {
                     Which::Named(channel) => Some(channel.into_owned()),
                 });
             }
-            Effect::SetConfig => self.every = true,
+            Effect::SetConfig { local: true, .. } => {}
+            Effect::SetConfig { name: Some(name), .. } => self.change(name, Change::Set),
+            Effect::SetConfig { name: None, .. } => (self.every, self.holds) = (true, true),
             Effect::Load => self.taint = true,
             Effect::Begin { .. } => found.begins = true,
         }
@@ -335,7 +339,7 @@ mod tests {
         assert!(set.contains("E'work_mem'") && !set.contains("pg_locks") && !set.contains("known"));
         assert!(question(b"SELECT pg_advisory_lock(1)").unwrap().contains("pg_locks"));
         assert!(
-            question(b"SELECT set_config('a.b', 'c', false)")
+            question(b"SELECT set_config('a' || 'b', 'c', false)")
                 .unwrap()
                 .contains("E'known'")
         );

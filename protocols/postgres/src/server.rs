@@ -65,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) cancels: Rc<Cell<usize>>,
     /// Something of the client is left on it that the server itself confirmed: temporary tables, locks, cursors.
     pub(crate) pinned: bool,
+    /// The client has changed something on it that no question finds: it is the client's until it is reset.
+    pub(crate) held_for_good: bool,
     /// Something may be left on it that nobody can see from here; only a reset makes it clean.
     pub(crate) tainted: bool,
     pub(crate) process: i32,
@@ -147,6 +149,7 @@ impl Server {
             prepare_failed: false,
             cancels: Rc::default(),
             pinned: false,
+            held_for_good: false,
             tainted: false,
             process: ready.process,
             secret: ready.secret,

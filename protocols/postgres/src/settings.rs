@@ -155,6 +155,22 @@ pub(crate) fn transition<'d>(
     Ok(Some(sql))
 }
 
+/// Settings whose old value may have become impossible, since they name things that can be dropped. Nothing may run
+/// before they are known to hold, least of all a role.
+const DOUBTFUL: [&str; 6] = [
+    "role",
+    "session_authorization",
+    "default_tablespace",
+    "temp_tablespaces",
+    "default_table_access_method",
+    "default_text_search_config",
+];
+
+/// Whether going from one to the other may fail.
+pub(crate) fn is_doubtful(have: &Settings, want: &Settings) -> bool {
+    DOUBTFUL.iter().any(|name| have.get(name) != want.get(name))
+}
+
 /// What can only be asked for at start-up.
 const UNSETTABLE: [&str; 2] = ["replication", "options"];
 

@@ -61,7 +61,7 @@ pub(crate) async fn clean(
         lease.settings = Rc::clone(&lease.started);
         lease.prepared.clear();
         lease.unnamed_of = 0;
-        lease.pinned = false;
+        (lease.pinned, lease.held_for_good) = (false, false);
         lease.tainted = false;
     }
     let _ = room;

@@ -12,7 +12,7 @@ use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
 use crate::server::{Need, ServerLease, ServerSeat};
-use crate::settings::{Settings, transition};
+use crate::settings::{Settings, is_doubtful, transition};
 
 /// How often the server is asked again what is so.
 const MOST_AGAIN: u8 = 5;
@@ -116,6 +116,7 @@ impl Session {
                 Ok(sql) if fits => {
                     if let Some(sql) = sql {
                         self.own_query(&mut lease, sql.as_bytes());
+                        self.settling = is_doubtful(&lease.settings, &self.settings);
                     }
                     lease.settings = Rc::clone(&self.settings);
                 }
@@ -160,6 +161,15 @@ impl Session {
         self.room.core.buffers.give_back(&mut out);
         lease.expected.sent(Entry::OwnQuery);
         lease.unnamed_of = 0;
+    }
+
+    /// A setting that the client counts on cannot be had any more: its request is refused, and the server is made clean.
+    pub(super) fn unsettled(&mut self, lease: &mut ServerLease, reason: &str) {
+        self.settling = false;
+        lease.tainted = true;
+        let text = format!("a setting of this session cannot be made again: {reason}");
+        let refusal = Refusal::new(Reason::Unavailable, text).with_code(sqlstate::CONNECTION_FAILURE);
+        self.say_goodbye(&refusal);
     }
 
     /// Gives the server back, if the wire proves that it is clean and nothing of the client is left on it; finds out what
@@ -212,6 +222,8 @@ impl Session {
     /// The transaction has ended: what it touched becomes known, from its words where they suffice, else by asking.
     fn resolve(&mut self, lease: &mut ServerLease, touched: &Touched) {
         lease.tainted |= touched.taint;
+        lease.held_for_good = touched.holds || (lease.held_for_good && !touched.discard);
+        lease.pinned |= lease.held_for_good;
         if touched.discard || touched.deallocate {
             lease.prepared.clear();
             self.names = None;
@@ -250,23 +262,13 @@ impl Session {
         self.ask(lease, answers);
     }
 
-    /// The settings that the client started with.
-    fn initial(&self) -> Rc<Settings> {
-        if self.mode == PoolMode::Session {
-            return Rc::clone(&self.started);
-        }
-        let name = self.shared.application_name.borrow();
-        let name = Some(name.as_str()).filter(|name| !name.is_empty());
-        self.room.settings.with(&self.started, [("application_name", name)])
-    }
-
     /// The server has said what is so now.
     pub(super) fn learn(&mut self, lease: &mut ServerLease, answers: Box<Answers>) {
         if answers.failed {
             return self.ask_again(lease, answers);
         }
         if let Some(pinned) = answers.pinned {
-            lease.pinned = pinned;
+            lease.pinned = pinned || lease.held_for_good;
         }
         if answers.settings.is_empty() {
             return;
@@ -280,7 +282,7 @@ impl Session {
             });
             changes.collect::<Vec<_>>()
         };
-        let (of_client, of_server) = (or(&self.initial()), or(&lease.started));
+        let (of_client, of_server) = (or(&self.initial), or(&lease.started));
         let with = |settings: &Settings, changes: &[(String, Option<String>)]| {
             let changes = changes.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
             self.room.settings.with(settings, changes)

@@ -67,11 +67,16 @@ pub(crate) struct Session {
     cursor: Cursor,
     mode: PoolMode,
     settings: Rc<Settings>,
+    /// What the client asked for when it came.
+    initial: Rc<Settings>,
+    /// What of it servers are opened with.
     started: Rc<Settings>,
     lease: Option<ServerLease>,
     pool: Option<EndpointPool>,
     seat: Option<Rc<ServerSeat>>,
     waits: bool,
+    /// The server's settings may not fit after all: nothing goes to it before they are known to.
+    settling: bool,
     /// The held bytes are worth another look: a server was lent, or a verdict came.
     retry: bool,
     login: Option<Box<welcome::Login>>,
@@ -162,12 +167,14 @@ impl Session {
             skips: false,
             cursor: Cursor::new(),
             mode,
+            initial: Rc::clone(&all),
             settings: all,
             started,
             lease: None,
             pool: None,
             seat: None,
             waits: false,
+            settling: false,
             retry: false,
             login: Some(Box::new(welcome::Login {
                 last_words: client.last_words,

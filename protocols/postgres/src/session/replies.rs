@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tidegate_base::{Kind, Origin};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::{self, ParameterStatus, Status, read_ready, read_row};
+use tidegate_postgres_wire::backend::{self, ErrorFields, ParameterStatus, Status, read_ready, read_row};
 use tidegate_postgres_wire::{Head, KindSet, Stop};
 
 use super::gather::Gather;
@@ -212,6 +212,11 @@ impl Session {
                 if is_own && lease.expected.is_own() {
                     match &mut self.probing {
                         Some(answers) => answers.failed = true,
+                        None if self.settling => {
+                            let fields = ErrorFields::read(body);
+                            let reason = fields.map_or_else(|_| String::new(), |fields| fields.message().into_owned());
+                            self.unsettled(lease, &reason);
+                        }
                         // A query of the gateway's own failed: the settings are not what they should be.
                         None => lease.tainted = true,
                     }
@@ -357,6 +362,9 @@ impl Session {
             .replied(b'Z')
             .map_err(|_| mismatch("the server was ready unasked"))?;
         if completed == Some(Entry::OwnQuery) {
+            if std::mem::take(&mut self.settling) {
+                self.retry = true;
+            }
             if let Some(answers) = self.probing.take() {
                 self.learn(lease, answers);
             }

@@ -50,7 +50,7 @@ impl Session {
             return Ok(false);
         }
         // The next request is not to meet a server of which nobody knows what the last one left on it.
-        if self.probing.is_some() {
+        if self.probing.is_some() || self.settling {
             return Ok(false);
         }
         if self.retry && !self.held.is_empty() {
@@ -339,7 +339,7 @@ impl Session {
         if let Some(length) = self.subscribe(bytes) {
             return Gate::Taken(length);
         }
-        if self.borrow(cx) && self.lease.is_some() {
+        if self.borrow(cx) && self.lease.is_some() && !self.settling {
             Gate::Lent
         } else {
             Gate::Waits
