@@ -39,7 +39,7 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
         };
         pgbench::run(&running.target, running.process(), warm_up, 1)?;
     }
-    for round in 0..options.rounds() {
+    for round in 0..options.repetitions {
         for &cell in &cells {
             interleave(options, &peers, round, cell, &mut results)?;
         }
@@ -67,7 +67,7 @@ fn interleave(options: &Options, peers: &[Running], round: u32, cell: Cell, resu
         say(&format!(
             "round {} of {}, {cell}, {peer}: {:.0} tps, {:.1} + {:.1} µs",
             round + 1,
-            options.rounds(),
+            options.repetitions,
             sample.tps,
             sample.user_us,
             sample.system_us

@@ -24,7 +24,7 @@ pub(crate) enum Verb {
 /// What to measure. Without any option: about ten minutes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Every mode at 1, 16, 64 and 256 clients, five repetitions.
+    /// Every mode at 1, 16, 64 and 256 clients.
     #[arg(long)]
     pub(crate) full: bool,
     /// Query modes of pgbench.
@@ -37,8 +37,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seconds: u32,
     /// Measurements of each cell and peer, of which the median counts.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) repetitions: Option<u32>,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repetitions: u32,
     /// Who is measured; those that are not installed are left out.
     #[arg(long, value_delimiter = ',', default_values_t = Peer::DEFAULT)]
     pub(crate) peers: Vec<Peer>,
@@ -78,11 +78,6 @@ impl Options {
         };
         cross(modes, clients)
     }
-
-    /// How often each is measured.
-    pub(crate) fn rounds(&self) -> u32 {
-        self.repetitions.unwrap_or(if self.full { 5 } else { 3 })
-    }
 }
 
 fn cross(modes: &[Mode], clients: &[u32]) -> Vec<Cell> {
@@ -104,15 +99,15 @@ mod tests {
         let Verb::Postgres(options) = Cli::try_parse_from(words).expect("valid arguments").verb;
         let listed: Vec<String> = options.cells().iter().map(Cell::to_string).collect();
         assert_eq!(listed.join(" "), cells);
-        assert_eq!(options.rounds(), rounds);
+        assert_eq!(options.repetitions, rounds);
     }
 
     #[test]
     fn cells_follow_the_options() {
         let short = "simple/1 simple/16 simple/64 extended/16 extended/64 prepared/16 prepared/64";
-        check("", short, 3);
+        check("", short, 5);
         check("--modes prepared --repetitions 7", "prepared/16 prepared/64", 7);
-        check("--clients 1,256 --modes simple", "simple/1 simple/256", 3);
+        check("--clients 1,256 --modes simple", "simple/1 simple/256", 5);
         check("--full --modes simple,extended --clients 8", "simple/8 extended/8", 5);
         let full = "simple/1 simple/16 simple/64 simple/256";
         check("--full --modes simple", full, 5);

@@ -128,7 +128,7 @@ async fn seat(
         is_tls: hello.stream.tls().is_some(),
         peer: hello.peer.to_string(),
         stream: hello.stream.park().map_err(|error| SessionError::downstream(&error))?,
-        early: hello.held,
+        early: hello.held.into_boxed_slice(),
         last_words: proven.last_words,
         version,
         listener: Arc::clone(listener),

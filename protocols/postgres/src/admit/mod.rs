@@ -20,8 +20,8 @@ use tidegate_postgres_wire::{Startup, Version};
 /// server for it, its core finds out.
 pub(crate) struct Client {
     pub(crate) stream: Parked,
-    /// What it sent behind its login.
-    pub(crate) early: Vec<u8>,
+    /// What it sent behind its login, without the room that its login was read into: an idle client is not to keep it.
+    pub(crate) early: Box<[u8]>,
     /// What is to be said before AuthenticationOk.
     pub(crate) last_words: Vec<u8>,
     pub(crate) version: Version,

@@ -162,7 +162,7 @@ impl Session {
             group,
             client: stream,
             to_client: Outgoing::default(),
-            held: client.early,
+            held: client.early.into_vec(),
             discard: 0,
             skips: false,
             cursor: Cursor::new(),
