@@ -345,7 +345,6 @@ fn custom_settings_by_function_are_the_clients_own() {
 }
 
 #[test]
-#[ignore = "a request goes on although the settings before it could not be made"]
 fn a_role_that_cannot_be_taken_again_runs_nothing() {
     let mut stage = Stage::one_server();
     run(&mut stage.a, &["SET ROLE doomed"]);
@@ -353,6 +352,8 @@ fn a_role_that_cannot_be_taken_again_runs_nothing() {
     stage.postgres.execute("DROP ROLE doomed");
     let reply = stage.a.query("SELECT current_user");
     assert!(reply.rows().is_empty(), "ran as {:?}", reply.rows());
+    assert_eq!(reply.error().map(|error| error.field('V')).as_deref(), Some("FATAL"));
+    assert_eq!(value(&mut stage.b, "SELECT current_user"), "app");
 }
 
 #[test]
