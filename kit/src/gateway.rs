@@ -384,7 +384,8 @@ impl Settings {
     /// Starts the binary with this document and waits until it listens.
     #[track_caller]
     pub fn start(&self, binary: impl AsRef<Path>) -> Gateway {
-        Gateway::builder(binary, &self.yaml()).listens(self.address()).start()
+        let gateway = Gateway::builder(binary, &self.yaml());
+        gateway.listens(self.address()).listens(self.admin_address()).start()
     }
 }
 

@@ -355,6 +355,8 @@ fn a_role_that_cannot_be_taken_again_runs_nothing() {
     stage.postgres.execute("DROP ROLE doomed");
     let reply = stage.a.query("SELECT current_user");
     assert!(reply.rows().is_empty(), "ran as {:?}", reply.rows());
+    assert_eq!(reply.error().map(|error| error.field('V')).as_deref(), Some("FATAL"));
+    assert_eq!(value(&mut stage.b, "SELECT current_user"), "app");
 }
 
 #[test]

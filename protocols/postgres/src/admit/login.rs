@@ -11,6 +11,7 @@ use crate::Postgres;
 use crate::config::LoginMethod;
 use crate::dial::fill;
 use crate::plan::{ClusterRules, KnownUser, ListenerRules};
+use crate::server::unavailable;
 
 /// What came of a login.
 pub(super) enum Answerer {
@@ -39,12 +40,15 @@ pub(super) async fn log_in(
     }
     let stored = match known {
         Some(user) => user.stored.clone(),
-        None => {
-            postgres
-                .lookups()
-                .stored(postgres, rules, listener, &route.user)
-                .await?
-        }
+        None => match postgres.lookups().stored(postgres, rules, listener, &route.user).await {
+            Ok(stored) => stored,
+            // Why is for the log: the client is told no more than that it may try again.
+            Err(_) => {
+                return Ok(Answerer::Refused(unavailable(
+                    "users cannot be looked up at the moment; try again",
+                )));
+            }
+        },
     };
     let method = match rules.method {
         LoginMethod::Cert => return Ok(by_certificate(postgres, hello, route, stored)),

@@ -210,13 +210,25 @@ impl Session {
         self.rest();
     }
 
-    /// In an open transaction with nothing to do.
+    /// Nothing is under way, and yet the server is kept: for an open transaction, or for a cancel that may still hit it.
     fn between_requests(&mut self, lease: &ServerLease) {
-        if lease.status != Status::Idle && lease.expected.is_settled() {
-            self.shared.state.set(State::InTransaction);
-            let limit = self.group.rules().timeouts.idle_in_transaction.limit();
-            self.limit(limit, Due::IdleInTransaction);
+        if !lease.expected.is_settled() {
+            return;
         }
+        if lease.status == Status::Idle {
+            return self.set_deadline(None);
+        }
+        self.shared.state.set(State::InTransaction);
+        let limit = self.group.rules().timeouts.idle_in_transaction.limit();
+        self.limit(limit, Due::IdleInTransaction);
+    }
+
+    /// The client asks for something while it holds a server that rests.
+    pub(super) fn request_begins(&mut self) {
+        self.began = Instant::now();
+        self.shared.state.set(State::Active);
+        let limit = self.group.rules.borrow().timeouts.query.limit();
+        self.limit(limit, Due::Query);
     }
 
     /// The transaction has ended: what it touched becomes known, from its words where they suffice, else by asking.

@@ -2,9 +2,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tidegate_base::{Kind, Origin};
+use tidegate_base::{Kind, Origin, Reason, Refusal};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::{self, ErrorFields, ParameterStatus, Status, read_ready, read_row};
+use tidegate_postgres_wire::backend::{self, ErrorFields, ParameterStatus, Severity, Status, read_ready, read_row};
 use tidegate_postgres_wire::{Head, KindSet, Stop};
 
 use super::gather::Gather;
@@ -149,6 +149,9 @@ impl Session {
                 gather.resume(at);
             }
             self.say_due(lease, &mut gather, at);
+            if self.closing {
+                break;
+            }
         }
         let (out, written, result) =
             gather.write(at, cx, &mut self.client, &mut self.to_client, &self.room.core.buffers);
@@ -218,7 +221,7 @@ impl Session {
                             self.unsettled(lease, &reason);
                         }
                         // A query of the gateway's own failed: the settings are not what they should be.
-                        None => lease.tainted = true,
+                        None => self.unfit(lease, body),
                     }
                     return Ok(false);
                 }
@@ -333,6 +336,20 @@ impl Session {
         let (naming, parsing) = (naming.min(lease.naming.len()), parsing.min(lease.parsing.len()));
         lease.naming.drain(..naming);
         lease.parsing.drain(..parsing);
+    }
+
+    /// The server could not be made to fit the client. The request that went out behind it ran, if it did, under
+    /// settings that are not the client's: it learns nothing of what came of that.
+    fn unfit(&mut self, lease: &mut ServerLease, body: &[u8]) {
+        lease.tainted = true;
+        let Ok(fields) = ErrorFields::read(body) else { return };
+        let ends = fields.severity() != Severity::Error;
+        if ends || (self.login.is_none() && lease.expected.is_quiet()) {
+            return;
+        }
+        let code = String::from_utf8_lossy(fields.code()).into_owned();
+        let text = fields.message().into_owned();
+        self.say_goodbye(&Refusal::new(Reason::Unavailable, text).with_code(code));
     }
 
     /// A client's setting is what the server reports it to be.

@@ -390,6 +390,9 @@ impl Session {
         gather: &mut Gather<'_>,
         at: usize,
     ) -> Result<Step, SessionError> {
+        if lease.expected.is_settled() {
+            self.request_begins();
+        }
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
         let entry = match head.kind {
             b'Q' => return self.query(lease, head, bytes, gather, at),
