@@ -367,8 +367,15 @@ impl Session {
 
     /// Says a fatal error to the client, behind what it was told already, and ends the session.
     fn say_goodbye(&mut self, refusal: &Refusal) {
+        let lease = self.lease.take();
+        self.say_goodbye_beside(lease.as_ref(), refusal);
+        self.lease = lease;
+    }
+
+    /// The same, where the server that the session holds is in other hands.
+    fn say_goodbye_beside(&mut self, lease: Option<&ServerLease>, refusal: &Refusal) {
         // In the midst of a message nothing can be said.
-        let is_between = self.lease.as_ref().is_none_or(|lease| lease.cursor.at_boundary());
+        let is_between = lease.is_none_or(|lease| lease.cursor.at_boundary());
         if is_between {
             let mut out = Vec::new();
             backend::refusal(&mut out, Severity::Fatal, refusal);
