@@ -218,8 +218,13 @@ impl Session {
         if lease.status == Status::Idle {
             return self.set_deadline(None);
         }
+        self.in_transaction();
+    }
+
+    /// The client has a transaction open, and nothing under way in it.
+    pub(super) fn in_transaction(&mut self) {
         self.shared.state.set(State::InTransaction);
-        let limit = self.group.rules().timeouts.idle_in_transaction.limit();
+        let limit = self.group.rules.borrow().timeouts.idle_in_transaction.limit();
         self.limit(limit, Due::IdleInTransaction);
     }
 

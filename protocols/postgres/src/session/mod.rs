@@ -307,7 +307,7 @@ impl Session {
                 let text = "the query was cancelled (query timeout), and the server did not obey";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text));
             }
-            Due::IdleInTransaction if self.lease.is_some() => {
+            Due::IdleInTransaction if self.lease.is_some() || self.deferred.is_some() => {
                 let text = "terminating connection due to idle-in-transaction timeout";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text).with_code("25P03"));
             }

@@ -376,10 +376,12 @@ impl Session {
         let status = match (self.deferred, bracket.begins()) {
             (None, true) => {
                 self.deferred = Some(bracket);
+                self.in_transaction();
                 Status::Transaction
             }
             (Some(_), false) => {
                 self.deferred = None;
+                self.rest();
                 Status::Idle
             }
             _ => return None,
