@@ -7,7 +7,18 @@ use tidegate_kit::{
 };
 
 const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
-const MODES: [Mode; 2] = [Mode::Session, Mode::Transaction];
+
+/// Does this in each pool mode, at once.
+fn in_each_mode(check: impl Fn(Mode) + Sync) {
+    std::thread::scope(|scope| {
+        for mode in [Mode::Session, Mode::Transaction] {
+            let check = &check;
+            scope.spawn(move || {
+                check(mode);
+            });
+        }
+    });
+}
 
 fn start(postgres: &Postgres, mode: Mode, timeouts: &str) -> (Settings, Gateway) {
     let settings = Settings::new(postgres, mode).cluster(&format!("timeouts: {{ {timeouts} }}"));
@@ -52,8 +63,8 @@ fn sleeps_nowhere(postgres: &Postgres) {
 
 #[test]
 fn a_query_past_its_limit_is_cancelled_at_the_server() {
-    let postgres = Postgres::start();
-    for mode in MODES {
+    in_each_mode(|mode| {
+        let postgres = Postgres::start();
         let (settings, _gateway) = start(&postgres, mode, "query: 500ms");
         let mut client = RawClient::connect(&settings.target());
         let mut check = |request: &[u8], status: char| {
@@ -69,24 +80,27 @@ fn a_query_past_its_limit_is_cancelled_at_the_server() {
         check(&message::query("BEGIN; SELECT 1; SELECT pg_sleep(60)"), 'E');
         assert_eq!(client.query("ROLLBACK").status(), Some('I'));
         assert_eq!(client.query("SELECT 7").value(), "7", "{mode:?}: the session goes on");
-    }
+    });
 }
 
 /// The limit is each query's own: many short ones that were sent at once may take longer together.
 #[test]
 fn each_query_of_a_pipeline_has_its_own_limit() {
-    let postgres = Postgres::start();
-    for mode in MODES {
-        let (settings, _gateway) = start(&postgres, mode, "query: 1500ms");
+    in_each_mode(|mode| {
+        let postgres = Postgres::start();
+        let (settings, _gateway) = start(&postgres, mode, "query: 1s");
         let mut client = RawClient::connect(&settings.target());
-        for request in [message::query("SELECT pg_sleep(0.7)"), extended("SELECT pg_sleep(0.7)")] {
-            client.send(&request.repeat(4));
-            for number in 0..4 {
+        for request in [
+            message::query("SELECT pg_sleep(0.45)"),
+            extended("SELECT pg_sleep(0.45)"),
+        ] {
+            client.send(&request.repeat(3));
+            for number in 0..3 {
                 let reply = client.reply();
                 assert_eq!(reply.sqlstate(), "", "{mode:?}, query {number}: {reply:?}");
             }
         }
-    }
+    });
 }
 
 /// A client that asks for nothing is not hit by the limit of queries, whatever server it holds.
@@ -130,8 +144,8 @@ fn a_query_at_a_server_that_is_gone_ends_too() {
 /// In an open transaction, and only there; a transaction of which no server has heard yet is one too.
 #[test]
 fn a_transaction_left_alone_is_ended() {
-    let postgres = Postgres::start();
-    for mode in MODES {
+    in_each_mode(|mode| {
+        let postgres = Postgres::start();
         let (settings, _gateway) = start(&postgres, mode, "idle_in_transaction: 700ms");
         for begin in ["BEGIN; SELECT 1", "BEGIN", "BEGIN; SELECT 1/0"] {
             let mut client = RawClient::connect(&settings.target());
@@ -155,14 +169,14 @@ fn a_transaction_left_alone_is_ended() {
             "3",
             "{mode:?}: outside of a transaction"
         );
-    }
+    });
 }
 
 /// From the login on, whether it has asked for anything or not; not in a transaction and not while a query runs.
 #[test]
 fn a_client_that_asks_for_nothing_is_closed() {
-    let postgres = Postgres::start();
-    for mode in MODES {
+    in_each_mode(|mode| {
+        let postgres = Postgres::start();
         let (settings, _gateway) = start(&postgres, mode, "client_idle: 700ms");
         let mut fresh = RawClient::connect(&settings.target());
         after(Duration::from_millis(500), || check_closed(&mut fresh, "57P05"));
@@ -189,7 +203,7 @@ fn a_client_that_asks_for_nothing_is_closed() {
             !open.closed_within(Duration::from_millis(1500)),
             "{mode:?}: in a transaction"
         );
-    }
+    });
 }
 
 /// How long one attempt to reach a server may take, and how many there are.

@@ -8,6 +8,7 @@ use tidegate_postgres_wire::backend::Status;
 use tidegate_postgres_wire::{frontend, sqlstate};
 
 use super::shared::State;
+use super::single::no_blocks;
 use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
@@ -217,6 +218,9 @@ impl Session {
         }
         if lease.status == Status::Idle {
             return self.set_deadline(None);
+        }
+        if self.mode == PoolMode::Statement {
+            return self.say_goodbye_beside(Some(lease), &no_blocks());
         }
         self.in_transaction();
     }

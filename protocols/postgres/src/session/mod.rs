@@ -12,6 +12,7 @@ mod replies;
 mod requests;
 mod shared;
 mod shown;
+mod single;
 mod sql_prepare;
 mod welcome;
 

@@ -3,9 +3,9 @@ use std::task::{Context, Poll};
 
 use tidegate_base::{Kind, Origin, Reason, Refusal};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::{self, Severity, Status};
+use tidegate_postgres_wire::backend::{self, Status};
 use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe, rename_parse};
-use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend, sqlstate};
+use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend};
 use tidegate_sql::may_change_session;
 
 use super::exchange::{Answer, meaning, piece};
@@ -152,7 +152,7 @@ impl Session {
                     gather.resume(at);
                     continue;
                 }
-                match self.show(rest) {
+                match self.look(rest) {
                     Showing::Approved => {}
                     Showing::More | Showing::Waits => break,
                     Showing::Answered(length, answer) => {
@@ -484,11 +484,9 @@ impl Session {
             return Ok(step);
         }
         let bracket = Bracket::of(sql);
-        let mut begins = bracket.is_some_and(Bracket::begins);
         if bracket.is_none() && may_change_session(sql) {
             let touched = self.touched.get_or_insert_default();
-            let found = touched.look(sql, Reading::of(&self.settings));
-            begins = found.begins;
+            touched.look(sql, Reading::of(&self.settings));
             if lease.pinned {
                 touched.touch_pins();
             }
@@ -497,19 +495,6 @@ impl Session {
             }
         } else if lease.pinned && bracket.is_some() {
             self.touched.get_or_insert_default().touch_pins();
-        }
-        if begins && self.mode == PoolMode::Statement {
-            let mut answer = Vec::new();
-            let text = "transaction blocks are not allowed in statement pooling mode";
-            let refusal = Refusal::new(Reason::Denied, text).with_code(sqlstate::FEATURE_NOT_SUPPORTED);
-            backend::refusal(&mut answer, Severity::Error, &refusal);
-            backend::ready(&mut answer, lease.status);
-            lease.local.push_back(Local {
-                words: answer,
-                renames: false,
-            });
-            lease.expected.sent(Entry::Local);
-            return Ok(Step::Drop);
         }
         lease.expected.sent(Entry::Query);
         Ok(Step::Pass)
