@@ -1,4 +1,4 @@
-//! On a bad day: servers down, pools full, broken configuration, drain.
+//! On a bad day: servers down, pools full, broken configuration.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -126,25 +126,6 @@ fn a_broken_configuration_on_reload_changes_nothing() {
         "2",
         "a live client keeps its connection"
     );
-}
-
-/// CON-18.
-#[test]
-fn sigterm_drains() {
-    let postgres = Postgres::start();
-    let (settings, mut gateway) = start(&postgres, Mode::Transaction);
-    let mut busy = RawClient::connect(&settings.target());
-    assert_eq!(busy.query("BEGIN; SELECT 1").status(), Some('T'));
-    gateway.begin_drain();
-    eventually("readiness is false", || {
-        status(settings.admin_address(), "/readyz") == 503
-    });
-    let refused = RawClient::try_connect(&settings.target()).expect_err("a client during the drain");
-    assert_eq!(refused.sqlstate(), "57P01");
-    assert_eq!(busy.query("SELECT 7").value(), "7");
-    assert_eq!(busy.query("COMMIT").tags().chars().next(), Some('C'));
-    let status = gateway.wait(Duration::from_secs(20));
-    assert_eq!(status.code(), Some(0));
 }
 
 /// CON-4: idle servers are kept, and CON-13: dead ones are not lent out.
