@@ -92,7 +92,7 @@ fn a_cancel_ends_the_query_with_tls_and_without() {
         let mut client = asleep(&settings, &postgres, "second");
         let request = client.cancel_request();
         check_cancelled(&mut client, || {
-            cancel_within_tls(&settings, &certificates.ca(), &request)
+            cancel_within_tls(&settings, &certificates.ca(), &request);
         });
     }
 }
