@@ -151,19 +151,3 @@ fn servers_are_kept_while_well_and_replaced_when_dead() {
         client.query("SELECT 1").sqlstate().is_empty()
     });
 }
-
-/// CON-15 in small: nothing is left behind by clients that come and go.
-#[test]
-fn clients_come_and_go_without_a_trace() {
-    let postgres = Postgres::start();
-    let (settings, gateway) = start(&postgres, Mode::Transaction);
-    for _ in 0..50 {
-        serves(&settings.target());
-    }
-    let (threads, descriptors) = (gateway.threads(), gateway.fds());
-    for _ in 0..500 {
-        serves(&settings.target());
-    }
-    eventually("descriptors are at the baseline", || gateway.fds() <= descriptors);
-    assert_eq!(gateway.threads(), threads);
-}

@@ -104,6 +104,12 @@ async fn seat(
         Ok(route) => route,
         Err(refusal) => return hello.refuse(&refusal, Kind::Login).await,
     };
+    let proven = match log_in(postgres, &mut hello, rules, listener, &route).await? {
+        Answerer::Proven(proven) => proven,
+        Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
+        Answerer::Gone => return Ok(Admitted::Finished),
+    };
+    // Behind the login: who has not shown who it is takes no place of the user's, and learns nothing of the others.
     let permit = match rules.max_clients_per_user {
         0 => None,
         most => {
@@ -118,11 +124,6 @@ async fn seat(
             permit
         }
     };
-    let proven = match log_in(postgres, &mut hello, rules, listener, &route).await? {
-        Answerer::Proven(proven) => proven,
-        Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
-        Answerer::Gone => return Ok(Admitted::Finished),
-    };
     let home = postgres.home(&route);
     let client = Client {
         is_tls: hello.stream.tls().is_some(),
@@ -136,7 +137,7 @@ async fn seat(
         credential: proven.credential,
         verbose: rules.verbose_errors,
         route,
-        _permit: permit,
+        permit,
     };
     Ok(Admitted::Client {
         home,

@@ -33,7 +33,7 @@ pub(crate) struct Client {
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) credential: Credential,
     pub(crate) verbose: bool,
-    pub(crate) _permit: Option<Permit<String>>,
+    pub(crate) permit: Option<Permit<String>>,
 }
 
 /// Where a client goes.

@@ -153,6 +153,7 @@ impl Session {
             client.listener.clone(),
             (client.peer, client.is_tls),
             all.get("application_name").unwrap_or_default().to_owned(),
+            client.permit,
         );
         room.enter(&shared);
         let chain = Shown::of(&room, &client.listener);

@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use tidegate_cluster::Endpoint;
+use tidegate_limit::Permit;
 use tidegate_postgres_wire::CancelKey;
 
 use crate::group::Group;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) lent: RefCell<Option<Lent>>,
     cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    /// Its place among those that its user may have.
+    _permit: Option<Permit<String>>,
 }
 
 /// The server connection that a session holds, as views show it.
@@ -76,6 +79,7 @@ impl Shared {
         listener: Arc<str>,
         (peer, is_tls): (String, bool),
         application_name: String,
+        permit: Option<Permit<String>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             slot,
@@ -93,6 +97,7 @@ impl Shared {
             lent: RefCell::new(None),
             cancelled: Cell::new(false),
             waker: RefCell::new(None),
+            _permit: permit,
         })
     }
 
