@@ -95,6 +95,10 @@ pub(crate) struct Session {
     began: Instant,
     deadline: Option<(Instant, Due)>,
     at_end: bool,
+    /// In this wake-up nothing more comes from the client: a waker is left with its socket.
+    client_is_dry: bool,
+    /// The same of the server that is held.
+    server_is_dry: bool,
     closing: bool,
     /// The client does not even take the last words.
     is_given_up: bool,
@@ -191,6 +195,8 @@ impl Session {
             began: now,
             deadline: None,
             at_end: false,
+            client_is_dry: false,
+            server_is_dry: false,
             closing: false,
             is_given_up: false,
             woken: false,
@@ -264,7 +270,7 @@ impl Session {
             self.cancel();
         }
         if let Some((at, due)) = self.deadline {
-            let now = Instant::now();
+            let now = self.room.core.now();
             if now >= at {
                 self.set_deadline(None);
                 self.due(due, now);
@@ -286,7 +292,7 @@ impl Session {
 
     /// Arms a deadline, where the setting has one.
     fn limit(&mut self, limit: Option<Duration>, due: Due) {
-        let deadline = limit.map(|limit| (Instant::now() + limit, due));
+        let deadline = limit.map(|limit| (self.room.core.now() + limit, due));
         self.set_deadline(deadline);
     }
 
@@ -333,7 +339,7 @@ impl Session {
     /// Cancels what the session's server is doing for it.
     fn cancel(&mut self) {
         if self.waits {
-            self.leave_queue(Instant::now());
+            self.leave_queue(self.room.core.now());
             let text = "canceling statement due to user request";
             self.refuse_held(&Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED));
             return;
@@ -445,9 +451,10 @@ impl Session {
         self.set_deadline(None);
         self.unlisten(None);
         self.room.leave(self.shared.slot);
-        self.group.used.set(Instant::now());
+        let now = self.room.core.now();
+        self.group.used.set(now);
         if self.waits {
-            self.leave_queue(Instant::now());
+            self.leave_queue(now);
         }
         let (lease, pool) = (self.lease.take(), self.pool.take());
         if let (Some(lease), Some(pool)) = (lease, pool) {
@@ -463,6 +470,7 @@ impl Future for Session {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        (this.client_is_dry, this.server_is_dry) = (false, false);
         let outcome = ready!(this.advance(cx));
         this.finish();
         Poll::Ready(outcome)

@@ -10,9 +10,10 @@ use tidegate_sql::may_change_session;
 
 use super::exchange::{Answer, meaning, piece};
 use super::gather::Gather;
+use super::shared::State;
 use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
-use crate::effects::{Bracket, Reading, Touched};
+use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
 use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
@@ -78,10 +79,16 @@ impl Session {
                 }
             }
         }
+        if self.client_is_dry {
+            return Ok(false);
+        }
         let scratch = Rc::clone(&self.room.core.scratch);
         let mut scratch = scratch.borrow_mut();
         let length = match self.client.poll_read(cx, &mut scratch) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => {
+                self.client_is_dry = true;
+                return Ok(false);
+            }
             Poll::Ready(Ok(length)) => length,
             Poll::Ready(Err(error)) => return Err(SessionError::downstream(&error)),
         };
@@ -301,7 +308,7 @@ impl Session {
     }
 
     /// What comes first while no server is held: some of it needs none.
-    fn gate(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Gate {
+    fn gate(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Gate {
         let Ok(Some(head)) = Head::read(bytes) else {
             return if bytes.len() < Head::SIZE {
                 Gate::More
@@ -314,6 +321,7 @@ impl Session {
         } else {
             Status::Idle
         };
+        let alone = needs_no_server(head.kind, &bytes[Head::SIZE..]);
         match head.kind {
             b'X' => return Gate::Leaves,
             // What is left of a COPY that the server has given up: ignored, as the server would.
@@ -325,7 +333,7 @@ impl Session {
                 self.say(&out);
                 return Gate::Taken(head.total());
             }
-            b'Q' if head.total() <= 64 => {
+            b'Q' if alone && head.total() <= 64 => {
                 if bytes.len() < head.total() {
                     return Gate::More;
                 }
@@ -336,7 +344,7 @@ impl Session {
             b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
             _ => return self.reject(bytes),
         }
-        if let Some(length) = self.subscribe(bytes) {
+        if let Some(length) = alone.then(|| self.subscribe(bytes)).flatten() {
             return Gate::Taken(length);
         }
         if self.borrow(cx) && self.lease.is_some() && !self.settling {
@@ -390,7 +398,7 @@ impl Session {
         gather: &mut Gather<'_>,
         at: usize,
     ) -> Result<Step, SessionError> {
-        if lease.expected.is_settled() {
+        if self.shared.state.get() != State::Active {
             self.request_begins();
         }
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
@@ -465,7 +473,7 @@ impl Session {
         let mut begins = bracket.is_some_and(Bracket::begins);
         if bracket.is_none() && may_change_session(sql) {
             let touched = self.touched.get_or_insert_default();
-            let found = touched.look(sql, Reading::of(&self.settings));
+            let found = touched.look(sql, self.settings.reading());
             begins = found.begins;
             if lease.pinned {
                 touched.touch_pins();
@@ -574,7 +582,7 @@ impl Session {
 
     pub(super) fn touch(&mut self, sql: &[u8]) {
         let touched: &mut Touched = self.touched.get_or_insert_default();
-        touched.look(sql, Reading::of(&self.settings));
+        touched.look(sql, self.settings.reading());
         if touched.is_empty() {
             self.touched = None;
         }
@@ -710,6 +718,23 @@ pub(super) fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
     out.extend_from_slice(name);
     out.push(0);
     out.extend_from_slice(tail);
+}
+
+/// Whether a Query or an unnamed Parse may be one that needs no server: by its first letters, which tell nearly always
+/// that it is not. Without them all here, it may.
+fn needs_no_server(kind: u8, body: &[u8]) -> bool {
+    let sql = match kind {
+        b'P' => match body {
+            [0, sql @ ..] => sql,
+            body => return body.is_empty(),
+        },
+        _ => body,
+    };
+    match sql.trim_ascii_start() {
+        [b's' | b'S', second, ..] => second.eq_ignore_ascii_case(&b't'),
+        [first, ..] => b"bcrealu".contains(&first.to_ascii_lowercase()),
+        [] => true,
+    }
 }
 
 /// The statement that a Bind, a Describe or a Close names, as soon as that much is here; `None` for a portal's.
