@@ -8,6 +8,7 @@ use tidegate_postgres_wire::backend::Status;
 use tidegate_postgres_wire::{frontend, sqlstate};
 
 use super::shared::State;
+use super::single::no_blocks;
 use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
@@ -222,8 +223,16 @@ impl Session {
             self.shared.state.set(State::Idle);
             return self.set_deadline(None);
         }
+        if self.mode == PoolMode::Statement {
+            return self.say_goodbye_beside(Some(lease), &no_blocks());
+        }
+        self.in_transaction();
+    }
+
+    /// The client has a transaction open, and nothing under way in it.
+    pub(super) fn in_transaction(&mut self) {
         self.shared.state.set(State::InTransaction);
-        let limit = self.group.rules().timeouts.idle_in_transaction.limit();
+        let limit = self.group.rules.borrow().timeouts.idle_in_transaction.limit();
         self.limit(limit, Due::IdleInTransaction);
     }
 

@@ -12,6 +12,7 @@ mod replies;
 mod requests;
 mod shared;
 mod shown;
+mod single;
 mod sql_prepare;
 mod welcome;
 
@@ -313,7 +314,7 @@ impl Session {
                 let text = "the query was cancelled (query timeout), and the server did not obey";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text));
             }
-            Due::IdleInTransaction if self.lease.is_some() => {
+            Due::IdleInTransaction if self.lease.is_some() || self.deferred.is_some() => {
                 let text = "terminating connection due to idle-in-transaction timeout";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text).with_code("25P03"));
             }
@@ -373,8 +374,15 @@ impl Session {
 
     /// Says a fatal error to the client, behind what it was told already, and ends the session.
     fn say_goodbye(&mut self, refusal: &Refusal) {
+        let lease = self.lease.take();
+        self.say_goodbye_beside(lease.as_ref(), refusal);
+        self.lease = lease;
+    }
+
+    /// The same, where the server that the session holds is in other hands.
+    fn say_goodbye_beside(&mut self, lease: Option<&ServerLease>, refusal: &Refusal) {
         // In the midst of a message nothing can be said.
-        let is_between = self.lease.as_ref().is_none_or(|lease| lease.cursor.at_boundary());
+        let is_between = lease.is_none_or(|lease| lease.cursor.at_boundary());
         if is_between {
             let mut out = Vec::new();
             backend::refusal(&mut out, Severity::Fatal, refusal);

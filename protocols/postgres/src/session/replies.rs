@@ -8,7 +8,7 @@ use tidegate_postgres_wire::{Head, KindSet, Stop};
 
 use super::gather::Gather;
 use super::shown::{Watch, code_of};
-use super::{PoolMode, Session};
+use super::{Due, PoolMode, Session};
 use crate::expected::Entry;
 use crate::server::{Naming, ServerLease};
 use crate::statements::Names;
@@ -420,8 +420,14 @@ impl Session {
         self.began = now;
         lease.exchanges += 1;
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        let most = self.group.rules.borrow().prepared_bytes;
-        if lease.status == Status::Idle && lease.expected.is_settled() && self.mode != PoolMode::Session {
+        let (most, limit) = {
+            let rules = self.group.rules.borrow();
+            (rules.prepared_bytes, rules.timeouts.query.limit())
+        };
+        if !lease.expected.is_settled() {
+            // The next one of a pipeline has a limit of its own.
+            self.set_deadline(limit.map(|limit| (now + limit, Due::Query)));
+        } else if lease.status == Status::Idle && self.mode != PoolMode::Session {
             self.evict(lease, most);
         }
         Ok(true)

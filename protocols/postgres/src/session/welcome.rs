@@ -39,9 +39,7 @@ impl Session {
             None => return Ok(false),
         };
         self.let_in(&reported);
-        if self.mode != PoolMode::Session {
-            self.try_release();
-        }
+        self.try_release();
         Ok(true)
     }
 
