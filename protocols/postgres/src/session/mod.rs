@@ -4,6 +4,7 @@
 
 mod clean;
 mod exchange;
+mod gate;
 mod gather;
 mod lending;
 mod listen;
@@ -101,6 +102,8 @@ pub(crate) struct Session {
     /// The same of the server that is held.
     server_is_dry: bool,
     closing: bool,
+    /// Why it ends, if the client broke the protocol.
+    broken: Option<Box<SessionError>>,
     /// The client does not even take the last words.
     is_given_up: bool,
     woken: bool,
@@ -199,6 +202,7 @@ impl Session {
             client_is_dry: false,
             server_is_dry: false,
             closing: false,
+            broken: None,
             is_given_up: false,
             woken: false,
             verbose: client.verbose,
@@ -221,12 +225,11 @@ impl Session {
             }
             moved |= self.from_hub();
             if self.closing {
-                if self.is_given_up {
-                    return Poll::Ready(Ok(()));
+                if !self.is_given_up {
+                    ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
+                    self.client.shutdown_write();
                 }
-                ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
-                self.client.shutdown_write();
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(self.broken.take().map_or(Ok(()), |error| Err(*error)));
             }
             if self.login.is_none() {
                 moved |= self.from_client(cx)?;

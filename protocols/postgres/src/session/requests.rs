@@ -1,14 +1,15 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use tidegate_base::{Kind, Origin, Reason, Refusal};
+use tidegate_base::{Kind, Origin};
 use tidegate_engine::SessionError;
 use tidegate_postgres_wire::backend::{self, Status};
 use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe, rename_parse};
-use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend};
+use tidegate_postgres_wire::{Head, KindSet, Stop, frontend};
 use tidegate_sql::may_change_session;
 
 use super::exchange::{Answer, meaning, piece};
+use super::gate::{Gate, invalid_kind};
 use super::gather::Gather;
 use super::shared::State;
 use super::shown::Showing;
@@ -34,15 +35,6 @@ pub(super) enum Step {
     Replaced(usize),
     /// Not at all.
     Drop,
-}
-
-/// What happens to what comes first while no server is held.
-enum Gate {
-    Lent,
-    More,
-    Waits,
-    Taken(usize),
-    Leaves,
 }
 
 impl Session {
@@ -315,92 +307,6 @@ impl Session {
         if result.is_err() {
             self.server_lost();
         }
-    }
-
-    /// What comes first while no server is held: some of it needs none.
-    fn gate(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Gate {
-        let head = match Head::read(bytes) {
-            Ok(Some(head)) => head,
-            Ok(None) => return Gate::More,
-            Err(error) => {
-                self.reject(None, error.to_string());
-                return Gate::Waits;
-            }
-        };
-        let status = if self.deferred.is_some() {
-            Status::Transaction
-        } else {
-            Status::Idle
-        };
-        let alone = needs_no_server(head.kind, &bytes[Head::SIZE..]);
-        match head.kind {
-            b'X' => return Gate::Leaves,
-            // What is left of a COPY that the server has given up: ignored, as the server would.
-            b'd' | b'c' | b'f' => return Gate::Taken(head.total()),
-            b'H' if bytes.len() >= head.total() => return Gate::Taken(head.total()),
-            b'S' if bytes.len() >= head.total() => {
-                let mut out = Vec::new();
-                backend::ready(&mut out, status);
-                self.say(&out);
-                return Gate::Taken(head.total());
-            }
-            b'Q' if alone && head.total() <= 64 => {
-                if bytes.len() < head.total() {
-                    return Gate::More;
-                }
-                if let Some(length) = self.put_off(bytes) {
-                    return Gate::Taken(length);
-                }
-            }
-            b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
-            kind => {
-                self.reject(None, invalid_kind(kind));
-                return Gate::Waits;
-            }
-        }
-        if let Some(length) = alone.then(|| self.subscribe(bytes)).flatten() {
-            return Gate::Taken(length);
-        }
-        if self.borrow(cx) && self.lease.is_some() && !self.settling {
-            Gate::Lent
-        } else {
-            Gate::Waits
-        }
-    }
-
-    /// The client does not speak the protocol: what follows cannot be made out.
-    fn reject(&mut self, lease: Option<&ServerLease>, text: String) {
-        self.say_goodbye_beside(lease, &Refusal::new(Reason::Invalid, text));
-    }
-
-    /// BEGIN without a server: it is answered now and said to the server with the first real statement; one that is
-    /// ended before meets no server at all.
-    fn put_off(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.mode != PoolMode::Transaction || !self.group.rules.borrow().deferred_begin {
-            return None;
-        }
-        let (frame, length) = Frame::read(bytes).ok()??;
-        let bracket = Bracket::of(frontend::read_query(frame.body).ok()?)?;
-        let status = match (self.deferred, bracket.begins()) {
-            (None, true) => {
-                self.deferred = Some(bracket);
-                self.in_transaction();
-                Status::Transaction
-            }
-            (Some(_), false) => {
-                self.deferred = None;
-                self.rest();
-                Status::Idle
-            }
-            _ => return None,
-        };
-        let mut out = self.room.core.buffers.take();
-        backend::command_complete(&mut out, bracket.tag());
-        backend::ready(&mut out, status);
-        self.say(&out);
-        self.room.core.buffers.give_back(&mut out);
-        self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        Some(length)
     }
 
     /// Looks at one request on its way to the server.
@@ -730,23 +636,6 @@ pub(super) fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
     out.extend_from_slice(tail);
 }
 
-/// Whether a Query or an unnamed Parse may be one that needs no server: by its first letters, which tell nearly always
-/// that it is not. Without them all here, it may.
-fn needs_no_server(kind: u8, body: &[u8]) -> bool {
-    let sql = match kind {
-        b'P' => match body {
-            [0, sql @ ..] => sql,
-            body => return body.is_empty(),
-        },
-        _ => body,
-    };
-    match sql.trim_ascii_start() {
-        [b's' | b'S', second, ..] => second.eq_ignore_ascii_case(&b't'),
-        [first, ..] => b"bcrealu".contains(&first.to_ascii_lowercase()),
-        [] => true,
-    }
-}
-
 /// The statement that a Bind, a Describe or a Close names, as soon as that much is here; `None` for a portal's.
 fn statement_name(kind: u8, message: &[u8]) -> Option<&[u8]> {
     let mut body = message.get(Head::SIZE..)?;
@@ -794,10 +683,6 @@ pub(super) fn first_exchange(bytes: &[u8]) -> Option<usize> {
             return Some(at);
         }
     }
-}
-
-fn invalid_kind(kind: u8) -> String {
-    format!("invalid frontend message type {kind}")
 }
 
 pub(super) fn broken(text: &str) -> SessionError {
