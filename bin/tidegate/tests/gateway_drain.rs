@@ -103,7 +103,7 @@ fn who_waits_is_served() {
     let mut waiter = RawClient::connect(&settings.target());
     waiter.send(&message::query("SELECT 'served'"));
     eventually("somebody waits", || {
-        admin.metric("tidegate_pool_waiting_clients", &[]) > 0.5
+        admin.metric("tidegate_pool_waiting_clients", &[]) > 0.0
     });
     gateway.begin_drain();
     eventually("readiness is false", || admin.status("/readyz") == 503);

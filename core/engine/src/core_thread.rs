@@ -151,13 +151,16 @@ impl Core {
                 permit,
             } => self.seat(protocol, client, permit),
             Mail::Room { protocol, message } => {
-                if let Some((_, room)) = self.rooms.get(protocol) {
-                    Rc::clone(room).deliver(message);
+                if let Some((name, room)) = self.rooms.get(protocol) {
+                    self.survive(name, "taking a message", || Rc::clone(room).deliver(message));
                 }
             }
             Mail::View(answer) => {
                 let now = Instant::now();
-                let _ = answer.send(self.rooms.iter().map(|(_, room)| room.view(now)).collect());
+                let view = |(name, room): &(&'static str, Rc<dyn Room>)| {
+                    self.survive(name, "showing what it holds", || room.view(now))
+                };
+                let _ = answer.send(self.rooms.iter().filter_map(view).collect());
             }
             Mail::Wake => self.timers.wake_all(),
             Mail::Sessions(answer) => drop(answer.send(self.timers.sessions())),
@@ -176,11 +179,14 @@ impl Core {
         let metrics = Rc::clone(&self.metrics);
         let clock = Rc::clone(&self.clock);
         clock.set(Instant::now());
-        let (name, mut session) = (*name, Rc::clone(room).serve(client, context));
+        let Some(mut session) = self.survive(name, "seating a client", || Rc::clone(room).serve(client, context)) else {
+            return;
+        };
         let session = poll_fn(move |cx| {
             clock.set(Instant::now());
             session.as_mut().poll(cx)
         });
+        let name = *name;
         metrics.sessions.add(1);
         tokio::task::spawn_local(async move {
             let outcome = AssertUnwindSafe(session).catch_unwind().await;
@@ -212,9 +218,20 @@ impl Core {
         self.timers.tick(now);
         if now.duration_since(self.maintained.get()) >= MAINTENANCE {
             self.maintained.set(now);
-            for (_, room) in &self.rooms {
-                Rc::clone(room).maintain(now);
+            for (name, room) in &self.rooms {
+                self.survive(name, "doing what is due", || Rc::clone(room).maintain(now));
             }
         }
+    }
+
+    /// Does some of a room's work on the core's own task: a panic in it ends this piece of work, and not the thread that
+    /// all clients of the core live on.
+    fn survive<T>(&self, protocol: &'static str, what: &str, work: impl FnOnce() -> T) -> Option<T> {
+        let done = std::panic::catch_unwind(AssertUnwindSafe(work));
+        if done.is_err() {
+            self.metrics.panics.inc();
+            tracing::error!(protocol, "a room panicked while {what}; its clients go on");
+        }
+        done.ok()
     }
 }

@@ -1,9 +1,11 @@
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use tidegate_base::{Address, Classify, Reason, Refusal};
 use tidegate_limit::Concurrency;
 use tidegate_net::tls::Acceptor;
@@ -197,8 +199,10 @@ impl Host {
             refusal,
             cores: self.cores.clone(),
         };
-        match tokio::time::timeout(limit, self.protocol.admit(downstream)).await {
-            Ok(Ok(Admitted::Client { home, client })) => {
+        // A panic ends this one client, as it does behind the login.
+        let admitting = AssertUnwindSafe(async { self.protocol.admit(downstream).await }).catch_unwind();
+        match tokio::time::timeout(limit, admitting).await {
+            Ok(Ok(Ok(Admitted::Client { home, client }))) => {
                 self.metrics.login.record(accepted.elapsed());
                 if let Some(permit) = permit {
                     let core = self.cores.home(home);
@@ -210,10 +214,14 @@ impl Host {
                     self.cores.send(core, mail).await;
                 }
             }
-            Ok(Ok(Admitted::Finished)) => {}
-            Ok(Err(error)) => {
+            Ok(Ok(Ok(Admitted::Finished))) => {}
+            Ok(Ok(Err(error))) => {
                 self.metrics.failed.of(error.kind().label()).inc();
                 tracing::debug!(listener = %plan.name, %peer, kind = error.kind().label(), %error, "login failed");
+            }
+            Ok(Err(_)) => {
+                self.metrics.failed.of("panic").inc();
+                tracing::error!(listener = %plan.name, %peer, "a login panicked; its client was closed, others go on");
             }
             Err(_) => {
                 self.metrics.failed.of("timeout").inc();

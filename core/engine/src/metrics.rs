@@ -53,7 +53,11 @@ impl CoreMetrics {
                 .gauge("tidegate_sessions", "Sessions under way", &[])
                 .handle(&[]),
             panics: registry
-                .counter("tidegate_session_panics_total", "Sessions that ended with a panic", &[])
+                .counter(
+                    "tidegate_session_panics_total",
+                    "Panics that were caught: each ended one session, or one piece of a room's work",
+                    &[],
+                )
                 .handle(&[]),
             errors: ErrorCounters {
                 family: errors,

@@ -162,12 +162,16 @@ impl Server {
 
     /// Whether the wire proves that nothing of the last client is under way on it.
     pub(crate) fn is_clean(&self) -> bool {
+        self.is_at_rest() && self.cancels.get() == 0
+    }
+
+    /// The same but for cancels, which may be on their way to it.
+    pub(crate) fn is_at_rest(&self) -> bool {
         self.status == Status::Idle
             && self.expected.is_settled()
             && self.out.is_empty()
             && self.held.is_empty()
             && self.cursor.at_boundary()
-            && self.cancels.get() == 0
     }
 
     /// Looks at an idle connection: `false` when it is dead, or says something that an idle server has no reason to say.

@@ -26,6 +26,9 @@ impl Session {
         }
         // The server ends the connection. The session goes on where nothing was lost, so that to the client it is an
         // error like any other.
+        if self.loses_nothing(lease) {
+            return true;
+        }
         let goes_on = self.can_lose(lease);
         lease.last_words = goes_on.then(|| message(&as_error(&fields)));
         lease.has_said_goodbye = !goes_on;
@@ -42,6 +45,12 @@ impl Session {
             && !lease.pinned
             && lease.expected.is_one_exchange()
             && self.cursor.at_boundary()
+    }
+
+    /// Whether the session holds a server that is at rest and that nothing of the client's is left on, for example because
+    /// a cancel is still on its way to it.
+    pub(super) fn loses_nothing(&self, lease: &ServerLease) -> bool {
+        self.mode != PoolMode::Session && self.is_known() && self.login.is_none() && !lease.pinned && lease.is_at_rest()
     }
 
     /// Whether it is known what the client has set: what it was told is SET, and nobody has asked the server about yet, is

@@ -422,7 +422,9 @@ impl Session {
         let last_words = lease.last_words.take();
         let keeps_going = last_words.is_some() || (is_between && self.can_lose(&lease));
         let has_said_goodbye = lease.has_said_goodbye;
-        let is_idle = lease.is_clean() && self.is_known() && self.mode != PoolMode::Session;
+        let is_idle = self.loses_nothing(&lease);
+        // Half-closed behind the client's own half-close, and everything is answered.
+        let is_asked_for = self.at_end && lease.expected.is_quiet();
         let pool = self.pool.take();
         drop(lease);
         if let Some(pool) = &pool {
@@ -443,7 +445,7 @@ impl Session {
             backend::ready(&mut out, Status::Idle);
             self.say(&out);
             self.rest();
-        } else if is_between && !has_said_goodbye {
+        } else if is_between && !has_said_goodbye && !is_asked_for {
             self.say_goodbye(&refusal);
         } else {
             self.closing = true;
