@@ -198,7 +198,11 @@ impl Shared {
                 Err(_) => return link.end(true),
             };
             // What arrived while the fault was being set obeys the fault.
-            let faults = locked(&self.faults)[direction as usize];
+            let mut faults = locked(&self.faults)[direction as usize];
+            while faults.half_open && !link.over.load(Ordering::Relaxed) {
+                thread::sleep(TICK);
+                faults = locked(&self.faults)[direction as usize];
+            }
             thread::sleep(faults.latency + pause(length, faults.bandwidth));
             let room = faults.cut_after.map_or(u64::MAX, |cut| cut.saturating_sub(passed));
             let allowed = usize::try_from(room).unwrap_or(usize::MAX).min(length);
@@ -330,7 +334,6 @@ mod tests {
             half_open: true,
             ..Faults::default()
         });
-        thread::sleep(2 * TICK);
         socket.write_all(b"x").expect("write");
         socket
             .set_read_timeout(Some(Duration::from_millis(100)))

@@ -1,4 +1,4 @@
-//! On a bad day: servers down, pools full, broken configuration, drain, hostile input.
+//! On a bad day: servers down, pools full, broken configuration.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -128,25 +128,6 @@ fn a_broken_configuration_on_reload_changes_nothing() {
     );
 }
 
-/// CON-18.
-#[test]
-fn sigterm_drains() {
-    let postgres = Postgres::start();
-    let (settings, mut gateway) = start(&postgres, Mode::Transaction);
-    let mut busy = RawClient::connect(&settings.target());
-    assert_eq!(busy.query("BEGIN; SELECT 1").status(), Some('T'));
-    gateway.begin_drain();
-    eventually("readiness is false", || {
-        status(settings.admin_address(), "/readyz") == 503
-    });
-    let refused = RawClient::try_connect(&settings.target()).expect_err("a client during the drain");
-    assert_eq!(refused.sqlstate(), "57P01");
-    assert_eq!(busy.query("SELECT 7").value(), "7");
-    assert_eq!(busy.query("COMMIT").tags().chars().next(), Some('C'));
-    let status = gateway.wait(Duration::from_secs(20));
-    assert_eq!(status.code(), Some(0));
-}
-
 /// CON-4: idle servers are kept, and CON-13: dead ones are not lent out.
 #[test]
 fn servers_are_kept_while_well_and_replaced_when_dead() {
@@ -169,81 +150,6 @@ fn servers_are_kept_while_well_and_replaced_when_dead() {
     eventually("the same client is served again", || {
         client.query("SELECT 1").sqlstate().is_empty()
     });
-}
-
-/// CON-14: each probe ends alone, by a limit, in bounded memory.
-#[test]
-fn hostile_input_is_bounded() {
-    let postgres = Postgres::start();
-    let settings = Settings::new(&postgres, Mode::Transaction).listener("pre_auth_timeout: 2s");
-    let gateway = settings.start(TIDEGATE);
-    serves(&settings.target());
-    let (memory, descriptors) = (gateway.rss_kib(), gateway.fds());
-    for _ in 0..10_000 {
-        drop(TcpStream::connect(settings.address()).expect("connect"));
-    }
-    let mut noise: u64 = 0x9E37_79B9_7F4A_7C15;
-    for length in 1..200 {
-        let garbage: Vec<u8> = (0..length)
-            .map(|_| {
-                noise ^= noise << 13;
-                noise ^= noise >> 7;
-                noise ^= noise << 17;
-                noise.to_le_bytes()[0]
-            })
-            .collect();
-        // It may have been closed while it is being sent.
-        let _closed = RawClient::open(settings.address()).try_send(&garbage);
-    }
-    let mut huge = RawClient::open(settings.address());
-    huge.send(&[0x7f, 0xff, 0xff, 0xff, 0, 3, 0, 0]);
-    drains_to_close(&mut huge, Duration::from_secs(4));
-    let mut after_login = RawClient::connect(&settings.target());
-    after_login.send(&[b'Q', 0x7f, 0xff, 0xff, 0xff]);
-    let mut hello = RawClient::open(settings.address());
-    hello.send(&message::ssl_request());
-    hello.reset();
-    drip(&settings);
-    drop(after_login);
-    eventually("descriptors are at the baseline", || gateway.fds() <= descriptors + 2);
-    let grown = gateway.rss_kib().saturating_sub(memory);
-    assert!(grown < 32 * 1024, "{grown} KiB more than before");
-    serves(&settings.target());
-}
-
-/// A start-up message at one byte in a second ends by `pre_auth_timeout`.
-fn drip(settings: &Settings) {
-    let mut client = RawClient::open(settings.address());
-    let begin = Instant::now();
-    for byte in message::startup(message::PROTOCOL_3_0, &[("user", "app")]) {
-        let sent = client.try_send(&[byte]);
-        if sent.is_err() || drained(&mut client, Duration::from_secs(1)) {
-            assert!(begin.elapsed() < Duration::from_secs(5));
-            return;
-        }
-    }
-    panic!("still open after {:?}", begin.elapsed());
-}
-
-#[track_caller]
-fn drains_to_close(client: &mut RawClient, limit: Duration) {
-    assert!(drained(client, limit), "not closed within {limit:?}");
-}
-
-/// Reads what comes, an error message perhaps, until the end.
-fn drained(client: &mut RawClient, limit: Duration) -> bool {
-    let begin = Instant::now();
-    client.patience(limit);
-    while begin.elapsed() < limit {
-        match client.try_frame() {
-            Ok(_) => {}
-            Err(e) => {
-                use std::io::ErrorKind::{TimedOut, WouldBlock};
-                return !matches!(e.kind(), WouldBlock | TimedOut);
-            }
-        }
-    }
-    false
 }
 
 /// CON-15 in small: nothing is left behind by clients that come and go.

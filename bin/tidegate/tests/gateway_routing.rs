@@ -125,7 +125,7 @@ fn other_start_up_parameters_reach_the_server_and_choose_nothing() {
     assert_eq!(client.query(look).value(), "German, DMY 3MB off mine");
     for (name, value) in [("deployment_id", "bare"), ("pooled", "true")] {
         let refused = crossing.start(&[("user", "app.orders"), (name, value)]);
-        let refused = refused.err().expect("the server knows no such setting");
+        let refused = refused.expect_err("the server knows no such setting");
         assert_eq!(
             (refused.sqlstate().as_str(), refused.field('M').contains(name)),
             ("42704", true)
@@ -146,7 +146,7 @@ fn what_leads_nowhere_is_refused_in_the_old_proxys_codes() {
         assert_eq!(refused(user).0, "08001", "{user}");
     }
     assert!(refused("app.unknown").1.contains("unknown"));
-    let nobody = crossing.start(&[("database", "app")]).err().expect("no user");
+    let nobody = crossing.start(&[("database", "app")]).expect_err("no user");
     assert_eq!(nobody.sqlstate(), "28000");
     crossing.right.stop(Stop::Fast);
     let error = RawClient::try_connect(&crossing.target("app.orders.pool")).expect_err("a server that is down");
@@ -187,7 +187,7 @@ fn rules_look_at_what_the_client_says() {
     check(&[("user", "app"), ("database", "app"), report], "right as app in app");
     check(&[("user", "app"), ("database", "books")], "right as app in postgres");
     let nowhere = crossing.start(&[("user", "app"), ("database", "other")]);
-    assert_eq!(nowhere.err().expect("no rule holds").sqlstate(), "3D000");
+    assert_eq!(nowhere.expect_err("no rule holds").sqlstate(), "3D000");
 }
 
 /// RT-12, by what TLS says.
@@ -296,11 +296,11 @@ fn the_least_busy_server_gets_new_work() {
     for _ in 0..6 {
         let mut client = RawClient::connect(&target);
         client.query("BEGIN");
-        let on_left = client.query("SELECT inet_server_port()").value() == pair.left.port().to_string();
-        if on_left {
-            of_left.push(client)
+        let is_left = client.query("SELECT inet_server_port()").value() == pair.left.port().to_string();
+        if is_left {
+            of_left.push(client);
         } else {
-            busy.push(client)
+            busy.push(client);
         }
     }
     assert_eq!((of_left.len(), busy.len()), (3, 3));

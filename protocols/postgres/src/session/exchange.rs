@@ -53,7 +53,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn refused(refusal: &Refusal) -> Self {
+    pub(super) fn refused(refusal: &Refusal) -> Self {
         let mut words = Vec::new();
         backend::refusal(&mut words, Severity::Error, refusal);
         Self {

@@ -8,6 +8,7 @@ use tidegate_postgres_wire::backend::Status;
 use tidegate_postgres_wire::{frontend, sqlstate};
 
 use super::shared::State;
+use super::single::no_blocks;
 use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
@@ -19,8 +20,8 @@ const MOST_AGAIN: u8 = 5;
 
 impl Session {
     /// Takes a server, or queues up for one. `true` when something came of it at once.
-    pub(super) fn borrow(&mut self, cx: &Context<'_>) -> bool {
-        let now = Instant::now();
+    pub(super) fn borrow(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.room.core.now();
         self.room.plan();
         let pool = match self.group.pick(now) {
             Ok(pool) => pool,
@@ -32,9 +33,10 @@ impl Session {
         let settings = Rc::clone(&self.settings);
         while let Some(mut lease) = pool.pool.try_lend(|server| Rc::ptr_eq(&server.settings, &settings)) {
             // A connection that died while it was idle is replaced before a client gets it.
-            if !lease.is_well() {
+            if !lease.is_well(cx) {
                 continue;
             }
+            self.server_is_dry = true;
             self.pool = Some(pool);
             return self.begin(lease, cx);
         }
@@ -74,7 +76,9 @@ impl Session {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(lease)) => {
                 self.waits = false;
-                self.group.metrics.wait_time.record(self.began.elapsed());
+                self.server_is_dry = false;
+                let waited = self.room.core.now().saturating_duration_since(self.began);
+                self.group.metrics.wait_time.record(waited);
                 self.begin(lease, cx);
                 Ok(true)
             }
@@ -136,7 +140,7 @@ impl Session {
         self.shared.state.set(State::Active);
         let limit = self.group.rules().timeouts.query.limit();
         self.limit(limit, Due::Query);
-        self.began = Instant::now();
+        self.began = self.room.core.now();
         self.lease = Some(lease);
         self.retry = true;
         true
@@ -150,7 +154,7 @@ impl Session {
             })
         });
         pool.pool.wait_first(seat, cx.waker());
-        self.wait_for(Instant::now());
+        self.wait_for(self.room.core.now());
         self.room.open_wanted(&self.group, &pool, self.verbose);
     }
 
@@ -204,7 +208,7 @@ impl Session {
             if lease.tainted {
                 self.room.clean_in_background(&self.group, pool, lease);
             } else {
-                lease.give_back(Instant::now());
+                lease.give_back(self.room.core.now());
             }
         }
         self.rest();
@@ -216,16 +220,25 @@ impl Session {
             return;
         }
         if lease.status == Status::Idle {
+            self.shared.state.set(State::Idle);
             return self.set_deadline(None);
         }
+        if self.mode == PoolMode::Statement {
+            return self.say_goodbye_beside(Some(lease), &no_blocks());
+        }
+        self.in_transaction();
+    }
+
+    /// The client has a transaction open, and nothing under way in it.
+    pub(super) fn in_transaction(&mut self) {
         self.shared.state.set(State::InTransaction);
-        let limit = self.group.rules().timeouts.idle_in_transaction.limit();
+        let limit = self.group.rules.borrow().timeouts.idle_in_transaction.limit();
         self.limit(limit, Due::IdleInTransaction);
     }
 
     /// The client asks for something while it holds a server that rests.
     pub(super) fn request_begins(&mut self) {
-        self.began = Instant::now();
+        self.began = self.room.core.now();
         self.shared.state.set(State::Active);
         let limit = self.group.rules.borrow().timeouts.query.limit();
         self.limit(limit, Due::Query);

@@ -11,7 +11,9 @@ impl Session {
         let Ok(fields) = ErrorFields::read(body) else {
             return false;
         };
+        let ends = matches!(fields.severity(), Severity::Fatal | Severity::Panic);
         if self.mode == PoolMode::Session {
+            lease.has_said_goodbye |= ends;
             return false;
         }
         let routine = fields.get(b'R').unwrap_or_default();
@@ -19,7 +21,7 @@ impl Session {
         if code == *b"0A000" && lease.batch.holds(code, routine, &message(body), due) {
             return true;
         }
-        if !matches!(fields.severity(), Severity::Fatal | Severity::Panic) {
+        if !ends {
             return false;
         }
         // The server ends the connection. The session goes on where nothing was lost, so that to the client it is an

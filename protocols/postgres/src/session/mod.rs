@@ -12,6 +12,7 @@ mod replies;
 mod requests;
 mod shared;
 mod shown;
+mod single;
 mod sql_prepare;
 mod welcome;
 
@@ -95,6 +96,10 @@ pub(crate) struct Session {
     began: Instant,
     deadline: Option<(Instant, Due)>,
     at_end: bool,
+    /// In this wake-up nothing more comes from the client: a waker is left with its socket.
+    client_is_dry: bool,
+    /// The same of the server that is held.
+    server_is_dry: bool,
     closing: bool,
     /// The client does not even take the last words.
     is_given_up: bool,
@@ -191,6 +196,8 @@ impl Session {
             began: now,
             deadline: None,
             at_end: false,
+            client_is_dry: false,
+            server_is_dry: false,
             closing: false,
             is_given_up: false,
             woken: false,
@@ -264,7 +271,7 @@ impl Session {
             self.cancel();
         }
         if let Some((at, due)) = self.deadline {
-            let now = Instant::now();
+            let now = self.room.core.now();
             if now >= at {
                 self.set_deadline(None);
                 self.due(due, now);
@@ -286,7 +293,7 @@ impl Session {
 
     /// Arms a deadline, where the setting has one.
     fn limit(&mut self, limit: Option<Duration>, due: Due) {
-        let deadline = limit.map(|limit| (Instant::now() + limit, due));
+        let deadline = limit.map(|limit| (self.room.core.now() + limit, due));
         self.set_deadline(deadline);
     }
 
@@ -307,7 +314,7 @@ impl Session {
                 let text = "the query was cancelled (query timeout), and the server did not obey";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text));
             }
-            Due::IdleInTransaction if self.lease.is_some() => {
+            Due::IdleInTransaction if self.lease.is_some() || self.deferred.is_some() => {
                 let text = "terminating connection due to idle-in-transaction timeout";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text).with_code("25P03"));
             }
@@ -333,7 +340,7 @@ impl Session {
     /// Cancels what the session's server is doing for it.
     fn cancel(&mut self) {
         if self.waits {
-            self.leave_queue(Instant::now());
+            self.leave_queue(self.room.core.now());
             let text = "canceling statement due to user request";
             self.refuse_held(&Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED));
             return;
@@ -367,8 +374,15 @@ impl Session {
 
     /// Says a fatal error to the client, behind what it was told already, and ends the session.
     fn say_goodbye(&mut self, refusal: &Refusal) {
+        let lease = self.lease.take();
+        self.say_goodbye_beside(lease.as_ref(), refusal);
+        self.lease = lease;
+    }
+
+    /// The same, where the server that the session holds is in other hands.
+    fn say_goodbye_beside(&mut self, lease: Option<&ServerLease>, refusal: &Refusal) {
         // In the midst of a message nothing can be said.
-        let is_between = self.lease.as_ref().is_none_or(|lease| lease.cursor.at_boundary());
+        let is_between = lease.is_none_or(|lease| lease.cursor.at_boundary());
         if is_between {
             let mut out = Vec::new();
             backend::refusal(&mut out, Severity::Fatal, refusal);
@@ -445,9 +459,10 @@ impl Session {
         self.set_deadline(None);
         self.unlisten(None);
         self.room.leave(self.shared.slot);
-        self.group.used.set(Instant::now());
+        let now = self.room.core.now();
+        self.group.used.set(now);
         if self.waits {
-            self.leave_queue(Instant::now());
+            self.leave_queue(now);
         }
         let (lease, pool) = (self.lease.take(), self.pool.take());
         if let (Some(lease), Some(pool)) = (lease, pool) {
@@ -463,6 +478,7 @@ impl Future for Session {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        (this.client_is_dry, this.server_is_dry) = (false, false);
         let outcome = ready!(this.advance(cx));
         this.finish();
         Poll::Ready(outcome)

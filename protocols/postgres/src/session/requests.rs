@@ -3,24 +3,26 @@ use std::task::{Context, Poll};
 
 use tidegate_base::{Kind, Origin, Reason, Refusal};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::{self, Severity, Status};
+use tidegate_postgres_wire::backend::{self, Status};
 use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe, rename_parse};
-use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend, sqlstate};
+use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend};
 use tidegate_sql::may_change_session;
 
 use super::exchange::{Answer, meaning, piece};
 use super::gather::Gather;
+use super::shared::State;
 use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
-use crate::effects::{Bracket, Reading, Touched};
+use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
 use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
 
-/// What is looked at in requests.
-const REQUESTS: KindSet = KindSet::of(b"QPBDCESHFcfXd");
+/// What is looked at in requests: all of them. One of a kind that no client may send is not to reach a server, which
+/// would end its connection for that, and perhaps no longer for the client who sent it.
+const REQUESTS: KindSet = KindSet::ALL;
 /// The same while a COPY streams: its data passes.
-const COPYING: KindSet = KindSet::of(b"QPBDCESHFcfX");
+const COPYING: KindSet = KindSet::ALL.without(b'd');
 
 /// How a request goes on.
 pub(super) enum Step {
@@ -78,10 +80,16 @@ impl Session {
                 }
             }
         }
+        if self.client_is_dry {
+            return Ok(false);
+        }
         let scratch = Rc::clone(&self.room.core.scratch);
         let mut scratch = scratch.borrow_mut();
         let length = match self.client.poll_read(cx, &mut scratch) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => {
+                self.client_is_dry = true;
+                return Ok(false);
+            }
             Poll::Ready(Ok(length)) => length,
             Poll::Ready(Err(error)) => return Err(SessionError::downstream(&error)),
         };
@@ -151,7 +159,7 @@ impl Session {
                     gather.resume(at);
                     continue;
                 }
-                match self.show(rest) {
+                match self.look(rest) {
                     Showing::Approved => {}
                     Showing::More | Showing::Waits => break,
                     Showing::Answered(length, answer) => {
@@ -186,10 +194,14 @@ impl Session {
             } else {
                 &REQUESTS
             };
-            let walk = self
-                .cursor
-                .walk(&bytes[at..], needed)
-                .map_err(|error| broken(&error.to_string()))?;
+            let walk = match self.cursor.walk(&bytes[at..], needed) {
+                Ok(walk) => walk,
+                Err(error) => {
+                    self.reject(Some(&lease), error.to_string());
+                    self.lease = Some(lease);
+                    break;
+                }
+            };
             at += walk.run;
             self.approve(walk.run);
             let mut is_more = walk.stop != Stop::End;
@@ -204,7 +216,7 @@ impl Session {
                     }
                     Step::Drop => {
                         gather.cut(at);
-                        at += head.total();
+                        at += self.drop_message(head, rest.len());
                         gather.resume(at);
                     }
                     Step::More => is_more = false,
@@ -229,6 +241,13 @@ impl Session {
         Ok(at)
     }
 
+    /// Throws away a message of which so many bytes are here at most; returns how many of them are its own.
+    fn drop_message(&mut self, head: Head, available: usize) -> usize {
+        let here = head.total().min(available);
+        self.discard = head.total() - here;
+        here
+    }
+
     /// Throws away what follows a refused part of a batch; returns how much of it, `None` when more must be here first.
     fn skip(&mut self, rest: &[u8]) -> Option<usize> {
         let head = Head::read(rest).ok().flatten()?;
@@ -237,9 +256,7 @@ impl Session {
             self.approve_sync();
             return Some(0);
         }
-        let here = head.total().min(rest.len());
-        self.discard = head.total() - here;
-        Some(here)
+        Some(self.drop_message(head, rest.len()))
     }
 
     /// A step has answered the request itself. Earlier answers come first, and a batch of which the server has the
@@ -301,19 +318,21 @@ impl Session {
     }
 
     /// What comes first while no server is held: some of it needs none.
-    fn gate(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Gate {
-        let Ok(Some(head)) = Head::read(bytes) else {
-            return if bytes.len() < Head::SIZE {
-                Gate::More
-            } else {
-                self.reject(bytes)
-            };
+    fn gate(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Gate {
+        let head = match Head::read(bytes) {
+            Ok(Some(head)) => head,
+            Ok(None) => return Gate::More,
+            Err(error) => {
+                self.reject(None, error.to_string());
+                return Gate::Waits;
+            }
         };
         let status = if self.deferred.is_some() {
             Status::Transaction
         } else {
             Status::Idle
         };
+        let alone = needs_no_server(head.kind, &bytes[Head::SIZE..]);
         match head.kind {
             b'X' => return Gate::Leaves,
             // What is left of a COPY that the server has given up: ignored, as the server would.
@@ -325,7 +344,7 @@ impl Session {
                 self.say(&out);
                 return Gate::Taken(head.total());
             }
-            b'Q' if head.total() <= 64 => {
+            b'Q' if alone && head.total() <= 64 => {
                 if bytes.len() < head.total() {
                     return Gate::More;
                 }
@@ -334,9 +353,12 @@ impl Session {
                 }
             }
             b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
-            _ => return self.reject(bytes),
+            kind => {
+                self.reject(None, invalid_kind(kind));
+                return Gate::Waits;
+            }
         }
-        if let Some(length) = self.subscribe(bytes) {
+        if let Some(length) = alone.then(|| self.subscribe(bytes)).flatten() {
             return Gate::Taken(length);
         }
         if self.borrow(cx) && self.lease.is_some() && !self.settling {
@@ -346,11 +368,9 @@ impl Session {
         }
     }
 
-    fn reject(&mut self, bytes: &[u8]) -> Gate {
-        let kind = bytes.first().copied().unwrap_or_default();
-        let text = format!("invalid frontend message type {kind}");
-        self.say_goodbye(&Refusal::new(Reason::Invalid, text));
-        Gate::Waits
+    /// The client does not speak the protocol: what follows cannot be made out.
+    fn reject(&mut self, lease: Option<&ServerLease>, text: String) {
+        self.say_goodbye_beside(lease, &Refusal::new(Reason::Invalid, text));
     }
 
     /// BEGIN without a server: it is answered now and said to the server with the first real statement; one that is
@@ -364,10 +384,12 @@ impl Session {
         let status = match (self.deferred, bracket.begins()) {
             (None, true) => {
                 self.deferred = Some(bracket);
+                self.in_transaction();
                 Status::Transaction
             }
             (Some(_), false) => {
                 self.deferred = None;
+                self.rest();
                 Status::Idle
             }
             _ => return None,
@@ -390,7 +412,7 @@ impl Session {
         gather: &mut Gather<'_>,
         at: usize,
     ) -> Result<Step, SessionError> {
-        if lease.expected.is_settled() {
+        if self.shared.state.get() != State::Active {
             self.request_begins();
         }
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
@@ -422,7 +444,11 @@ impl Session {
                 self.closing = true;
                 return Ok(Step::Drop);
             }
-            _ => return Ok(Step::Pass),
+            b'H' => return Ok(Step::Pass),
+            kind => {
+                self.reject(Some(lease), invalid_kind(kind));
+                return Ok(Step::Drop);
+            }
         };
         let queued = lease.expected.sent(entry);
         if !queued && matches!(entry, Entry::Parse | Entry::Close) {
@@ -452,7 +478,11 @@ impl Session {
             lease.expected.sent(Entry::Query);
             return Ok(Step::Pass);
         }
-        let sql = frontend::read_query(&bytes[Head::SIZE..head.total()]).map_err(|error| broken(&error.to_string()))?;
+        let Ok(sql) = frontend::read_query(&bytes[Head::SIZE..head.total()]) else {
+            // A broken message is for the server to refuse.
+            lease.expected.sent(Entry::Query);
+            return Ok(Step::Pass);
+        };
         self.unnamed.clear();
         // A simple query ends the unnamed statement, whoever's it was (PostgreSQL protocol 55.2.3).
         lease.unnamed_of = 0;
@@ -462,11 +492,9 @@ impl Session {
             return Ok(step);
         }
         let bracket = Bracket::of(sql);
-        let mut begins = bracket.is_some_and(Bracket::begins);
         if bracket.is_none() && may_change_session(sql) {
             let touched = self.touched.get_or_insert_default();
-            let found = touched.look(sql, Reading::of(&self.settings));
-            begins = found.begins;
+            touched.look(sql, self.settings.reading());
             if lease.pinned {
                 touched.touch_pins();
             }
@@ -475,19 +503,6 @@ impl Session {
             }
         } else if lease.pinned && bracket.is_some() {
             self.touched.get_or_insert_default().touch_pins();
-        }
-        if begins && self.mode == PoolMode::Statement {
-            let mut answer = Vec::new();
-            let text = "transaction blocks are not allowed in statement pooling mode";
-            let refusal = Refusal::new(Reason::Denied, text).with_code(sqlstate::FEATURE_NOT_SUPPORTED);
-            backend::refusal(&mut answer, Severity::Error, &refusal);
-            backend::ready(&mut answer, lease.status);
-            lease.local.push_back(Local {
-                words: answer,
-                renames: false,
-            });
-            lease.expected.sent(Entry::Local);
-            return Ok(Step::Drop);
         }
         lease.expected.sent(Entry::Query);
         Ok(Step::Pass)
@@ -512,7 +527,10 @@ impl Session {
             return Ok(Step::Pass);
         }
         let body = &bytes[Head::SIZE..head.total()];
-        let parse = frontend::Parse::read(body).map_err(|error| broken(&error.to_string()))?;
+        let Ok(parse) = frontend::Parse::read(body) else {
+            self.sent_parse(lease, Naming::Nothing);
+            return Ok(Step::Pass);
+        };
         let tail = &body[parse.name.len() + 1..];
         if parse.name.is_empty() || !shares {
             let mut naming = Naming::Nothing;
@@ -574,7 +592,7 @@ impl Session {
 
     pub(super) fn touch(&mut self, sql: &[u8]) {
         let touched: &mut Touched = self.touched.get_or_insert_default();
-        touched.look(sql, Reading::of(&self.settings));
+        touched.look(sql, self.settings.reading());
         if touched.is_empty() {
             self.touched = None;
         }
@@ -712,6 +730,23 @@ pub(super) fn parse_of(out: &mut Vec<u8>, name: &[u8], tail: &[u8]) {
     out.extend_from_slice(tail);
 }
 
+/// Whether a Query or an unnamed Parse may be one that needs no server: by its first letters, which tell nearly always
+/// that it is not. Without them all here, it may.
+fn needs_no_server(kind: u8, body: &[u8]) -> bool {
+    let sql = match kind {
+        b'P' => match body {
+            [0, sql @ ..] => sql,
+            body => return body.is_empty(),
+        },
+        _ => body,
+    };
+    match sql.trim_ascii_start() {
+        [b's' | b'S', second, ..] => second.eq_ignore_ascii_case(&b't'),
+        [first, ..] => b"bcrealu".contains(&first.to_ascii_lowercase()),
+        [] => true,
+    }
+}
+
 /// The statement that a Bind, a Describe or a Close names, as soon as that much is here; `None` for a portal's.
 fn statement_name(kind: u8, message: &[u8]) -> Option<&[u8]> {
     let mut body = message.get(Head::SIZE..)?;
@@ -759,6 +794,10 @@ pub(super) fn first_exchange(bytes: &[u8]) -> Option<usize> {
             return Some(at);
         }
     }
+}
+
+fn invalid_kind(kind: u8) -> String {
+    format!("invalid frontend message type {kind}")
 }
 
 pub(super) fn broken(text: &str) -> SessionError {

@@ -200,6 +200,13 @@ impl Session {
         }
     }
 
+    /// What was shown does not go on after all.
+    pub(super) fn forget_shown(&mut self) {
+        if let Some(shown) = &mut self.chain {
+            (shown.approved, shown.current) = (0, None);
+        }
+    }
+
     /// The Sync that ends a refused batch is nobody's request.
     pub(super) fn approve_sync(&mut self) {
         if let Some(shown) = &mut self.chain {

@@ -26,6 +26,13 @@ impl KindSet {
         self
     }
 
+    /// Without one kind.
+    #[must_use]
+    pub const fn without(mut self, kind: u8) -> Self {
+        self.0[(kind >> 6) as usize] &= !(1 << (kind & 63));
+        self
+    }
+
     /// Everything in either.
     #[must_use]
     pub const fn union(mut self, other: Self) -> Self {
@@ -57,5 +64,7 @@ mod tests {
         }
         let both = SET.union(KindSet::of(b"Z"));
         assert!(both.contains(b'Z') && both.contains(b'Q') && !both.contains(b'E'));
+        let rest = KindSet::ALL.without(b'd');
+        assert!(!rest.contains(b'd') && rest.contains(b'e') && rest.contains(b'c') && rest.contains(b'$'));
     }
 }
