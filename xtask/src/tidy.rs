@@ -3,7 +3,9 @@
 
 mod absence;
 mod arrows;
+mod document;
 mod hygiene;
+mod links;
 mod room;
 mod source;
 mod workspace;
@@ -13,6 +15,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+pub use self::document::Document;
 pub use self::room::Room;
 pub use self::source::Source;
 pub use self::workspace::{Dependency, Package, Workspace};
@@ -60,6 +63,7 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
         hygiene::nothing_unfinished,
         hygiene::files_are_short,
         hygiene::lints_are_inherited,
+        links::links_lead_somewhere,
     ];
     checks.iter().flat_map(|check| check(workspace)).collect()
 }

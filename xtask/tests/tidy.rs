@@ -18,4 +18,9 @@ fn the_tree_is_really_read() {
             .iter()
             .any(|dependency| dependency.name == "thiserror")
     );
+    let guide = workspace
+        .documents
+        .iter()
+        .find(|page| page.path == "docs/guide/README.md");
+    assert!(guide.is_some_and(|page| page.anchors().any(|anchor| anchor == "guide")));
 }

@@ -49,6 +49,8 @@ struct InForce {
 }
 
 struct ReloadMetrics {
+    /// Kept, so that it shows.
+    _info: SharedGauge,
     succeeded: SharedGauge,
     at: SharedGauge,
     good: SharedCounter,
@@ -256,6 +258,7 @@ impl ReloadMetrics {
         let info = info.shared(&[VERSION.version, VERSION.commit.unwrap_or_default()]);
         info.set(1);
         Self {
+            _info: info,
             succeeded: gauge(
                 "tidegate_config_last_reload_successful",
                 "1 when the configuration that was read last is in force",

@@ -39,7 +39,8 @@ pub(crate) fn run(path: &Path) -> Exit {
         Err(error) => return cannot_start(&error),
     };
     tracing::info!(config = %path.display(), "{}", version::line());
-    on_control_plane(|| serve(path, (loaded, plan), registry, Some(log), || ()))
+    log.register(&registry);
+    on_control_plane(|| serve(path, (loaded, plan), registry, Some(log.handle.clone()), || ()))
 }
 
 /// Runs something on the control plane's threads.

@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{BINARY, config, http};
-use rustix::process::Signal;
+use common::{BINARY, Folder, config, http};
+use rustix::process::{Pid, Signal};
 use serde_json::Value as Json;
 use tidegate_kit::{Certificates, Gateway, Port, wait_until};
 
@@ -211,4 +212,36 @@ fn json_logs_hold_no_secret() {
         log.contains("\"listening\"") && !log.contains("test-token") && !log.contains("\"secret\""),
         "{log}"
     );
+}
+
+/// Whoever started the gateway does not read what it logs.
+#[test]
+fn a_log_that_nobody_reads_stops_nobody() {
+    let (folder, main, admin) = (Folder::new(), Port::reserve(), Port::reserve());
+    let yaml = config(main.address(), admin.address(), "") + "log: { level: debug }\n";
+    let path = folder.write("tidegate.yaml", &yaml);
+    let (main, admin) = (main.release(), admin.release());
+    let mut gateway = std::process::Command::new(BINARY)
+        .args(["run", "-c"])
+        .arg(&path)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("spawn");
+    wait_until(PATIENCE, "it listens", || TcpStream::connect(admin).is_ok());
+    // A pipe holds 64 KiB, which these are more than twice.
+    for _ in 0..1500 {
+        let mut probe = TcpStream::connect(main).expect("connect");
+        probe.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        probe.write_all(&[b'x'; 64]).expect("write");
+        let mut end = Vec::new();
+        drop(probe.read_to_end(&mut end));
+    }
+    assert_eq!(http(admin, "GET", "/livez").0, 200);
+    let pid = Pid::from_child(&gateway);
+    rustix::process::kill_process(pid, Signal::TERM).expect("kill");
+    wait_until(PATIENCE, "it ends", || gateway.try_wait().expect("wait").is_some());
+    assert!(gateway.wait().expect("wait").success());
+    let mut logged = String::new();
+    gateway.stderr.take().expect("piped").read_to_string(&mut logged).expect("read");
+    assert!(logged.len() > 60 * 1024, "{} bytes were logged", logged.len());
 }

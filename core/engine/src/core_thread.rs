@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub struct CoreContext {
     pub login: Handle,
     /// Where metrics are registered.
     pub registry: Arc<Registry>,
+    clock: Rc<Cell<Instant>>,
     draining: Arc<AtomicBool>,
 }
 
@@ -47,6 +49,12 @@ impl CoreContext {
     /// Whether the process is going down: sessions end at the next exchange boundary.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// When the session that is being polled was woken: sessions read the clock once per wake-up, here. Elsewhere it is
+    /// late.
+    pub fn now(&self) -> Instant {
+        self.clock.get()
     }
 }
 
@@ -89,6 +97,7 @@ impl CoreSeed {
 
     async fn serve(mut self) {
         let timers = Timers::new(Instant::now());
+        let clock = Rc::new(Cell::new(Instant::now()));
         let context = CoreContext {
             index: self.index,
             timers: Rc::clone(&timers),
@@ -96,6 +105,7 @@ impl CoreSeed {
             scratch: Rc::new(RefCell::new(vec![0; READ_BUFFER].into_boxed_slice())),
             login: self.login,
             registry: Arc::clone(&self.registry),
+            clock: Rc::clone(&clock),
             draining: self.draining,
         };
         let rooms: Vec<_> = self
@@ -105,6 +115,7 @@ impl CoreSeed {
             .collect();
         let core = Core {
             timers,
+            clock,
             rooms,
             metrics: Rc::new(CoreMetrics::new(&self.registry)),
             maintained: Cell::new(Instant::now()),
@@ -125,6 +136,7 @@ impl CoreSeed {
 
 struct Core {
     timers: Rc<Timers>,
+    clock: Rc<Cell<Instant>>,
     rooms: Vec<(&'static str, Rc<dyn Room>)>,
     metrics: Rc<CoreMetrics>,
     maintained: Cell<Instant>,
@@ -165,9 +177,15 @@ impl Core {
             slot: self.timers.register(),
         };
         let metrics = Rc::clone(&self.metrics);
-        let Some(session) = self.survive(name, "seating a client", || Rc::clone(room).serve(client, context)) else {
+        let clock = Rc::clone(&self.clock);
+        clock.set(Instant::now());
+        let Some(mut session) = self.survive(name, "seating a client", || Rc::clone(room).serve(client, context)) else {
             return;
         };
+        let session = poll_fn(move |cx| {
+            clock.set(Instant::now());
+            session.as_mut().poll(cx)
+        });
         let name = *name;
         metrics.sessions.add(1);
         tokio::task::spawn_local(async move {

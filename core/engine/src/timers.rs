@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How coarse the clock is that wakes sessions at their deadlines.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
+const NEARLY_A_MILLISECOND: Duration = Duration::from_nanos(999_999);
 
 /// A core's sessions and their deadlines.
 ///
@@ -106,7 +107,8 @@ impl Slot {
         let mut entries = self.timers.entries.borrow_mut();
         let entry = &mut entries[self.number as usize];
         let before = entry.deadline != 0;
-        entry.deadline = deadline.map_or(0, |at| self.timers.millis(at).max(1));
+        // Rounded up: a session that is woken finds its deadline passed.
+        entry.deadline = deadline.map_or(0, |at| self.timers.millis(at + NEARLY_A_MILLISECOND).max(1));
         let after = entry.deadline != 0;
         let armed = self.timers.armed.get();
         self.timers.armed.set(armed + usize::from(after) - usize::from(before));
@@ -162,6 +164,21 @@ mod tests {
         timers.tick(start + Duration::from_millis(600));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(timers.armed.get(), 0);
+    }
+
+    #[test]
+    fn nobody_is_woken_a_moment_early() {
+        let start = Instant::now();
+        let timers = Timers::new(start);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let slot = timers.register();
+        slot.set_waker(&Context::from_waker(&waker));
+        slot.set_deadline(Some(start + Duration::from_micros(1700)));
+        timers.tick(start + Duration::from_micros(1600));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        timers.tick(start + Duration::from_micros(2000));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -18,4 +18,4 @@ pub use dial::dial;
 pub use error::NetError;
 pub use listen::{Bound, Peer};
 pub use outgoing::Outgoing;
-pub use stream::{Idle, Parked, Stream};
+pub use stream::{Parked, Stream};

@@ -59,7 +59,20 @@ impl Outgoing {
     }
 
     /// Writes what is left, including what TLS holds back.
+    #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>, stream: &mut Stream, buffers: &Buffers) -> Poll<io::Result<()>> {
+        if self.left.capacity() == 0 && stream.tls().is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_flush_left(cx, stream, buffers)
+    }
+
+    fn poll_flush_left(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        buffers: &Buffers,
+    ) -> Poll<io::Result<()>> {
         while self.written < self.left.len() {
             match stream.poll_write(cx, &self.left[self.written..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -40,17 +40,6 @@ enum ParkedIo {
     Unix(std::os::unix::net::UnixStream),
 }
 
-/// What a look at an idle stream shows.
-#[derive(Debug)]
-pub enum Idle {
-    /// Nothing: the stream is as it was left.
-    Quiet,
-    /// The peer said something unasked; so many bytes are in the buffer that was handed in.
-    Said(usize),
-    /// The peer is gone.
-    Closed,
-}
-
 impl Stream {
     /// Wraps a TCP stream of this runtime. Nagle's algorithm is switched off.
     pub fn tcp(stream: TcpStream) -> io::Result<Self> {
@@ -123,16 +112,6 @@ impl Stream {
         match &mut self.tls {
             None => Poll::Ready(Ok(())),
             Some(tls) => poll_flush_tls(tls, &mut self.io, cx),
-        }
-    }
-
-    /// Looks at a stream that should be silent, without waiting.
-    pub fn look(&mut self, buffer: &mut [u8]) -> Idle {
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.poll_read(&mut cx, buffer) {
-            Poll::Pending => Idle::Quiet,
-            Poll::Ready(Ok(length)) if length > 0 => Idle::Said(length),
-            Poll::Ready(_) => Idle::Closed,
         }
     }
 
@@ -251,9 +230,19 @@ impl Io {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        // A socket takes bytes nearly always, and then no waker has to be left with it.
+        let taken = match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+        };
+        match (taken, self) {
+            (Err(error), Self::Tcp(stream)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Pin::new(stream).poll_write(cx, bytes)
+            }
+            (Err(error), Self::Unix(stream)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Pin::new(stream).poll_write(cx, bytes)
+            }
+            (taken, _) => Poll::Ready(taken),
         }
     }
 }

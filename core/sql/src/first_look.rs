@@ -52,47 +52,25 @@ fn is_plain(word: &[u8]) -> bool {
     PLAIN.iter().any(|plain| word.eq_ignore_ascii_case(plain))
 }
 
-/// Bytes at which a word of interest can be told: the last letter of `temp`, the `v` of `advisory`, the underscore of
-/// `set_config`, the ampersand of `U&"…"` (behind which any name can hide), a semicolon. They are rare in plain SQL.
-const SIGNS: [bool; 256] = {
-    let mut signs = [false; 256];
-    let mut at = 0;
-    while at < 7 {
-        signs[b"pPvV_&;"[at] as usize] = true;
-        at += 1;
-    }
-    signs
-};
-
+/// Looks for the words of interest by their rarest bytes: `set_config`, `pg_settings` (an UPDATE of that view sets them)
+/// and the advisory locks' `…_advisory…` by the underscore, `U&"…"` (behind which any name can hide) by the ampersand,
+/// `temp` by its last letter; and for a second statement by the semicolon.
 fn holds_a_sign(sql: &[u8]) -> bool {
-    let mut from = 0;
-    while let Some(found) = sql
-        .get(from..)
-        .and_then(|rest| rest.iter().position(|byte| SIGNS[usize::from(*byte)]))
-    {
-        let at = from + found;
+    let is_sign = |at: usize| {
         let (before, behind) = sql.split_at(at);
-        let behind = behind.split_first();
-        let hit = match behind {
-            // When nothing follows it, nothing else can follow either.
-            Some((b';', behind)) => {
-                return behind.iter().any(|byte| !is_blank(*byte) && *byte != b';');
-            }
-            // An UPDATE of the view pg_settings sets them.
-            Some((b'_', behind)) => {
-                (ends_with(before, b"set") && starts_with(behind, b"config"))
+        match behind {
+            [b';', behind @ ..] => behind.iter().any(|byte| !is_blank(*byte) && *byte != b';'),
+            [b'&', behind @ ..] => ends_with(before, b"u") && behind.first() == Some(&b'"'),
+            [_, behind @ ..] => {
+                starts_with(behind, b"advisory")
+                    || (ends_with(before, b"set") && starts_with(behind, b"config"))
                     || (ends_with(before, b"pg") && starts_with(behind, b"settings"))
             }
-            Some((b'v' | b'V', behind)) => ends_with(before, b"ad") && starts_with(behind, b"isory"),
-            Some((b'&', behind)) => ends_with(before, b"u") && behind.first() == Some(&b'"'),
-            _ => ends_with(before, b"tem"),
-        };
-        if hit {
-            return true;
+            [] => false,
         }
-        from = at + 1;
-    }
-    false
+    };
+    let is_temp = |at: usize| ends_with(&sql[..at], b"tem");
+    memchr::memchr3_iter(b'_', b';', b'&', sql).any(is_sign) || memchr::memchr2_iter(b'p', b'P', sql).any(is_temp)
 }
 
 fn ends_with(text: &[u8], word: &[u8]) -> bool {
@@ -129,7 +107,7 @@ mod tests {
                 "/* SET x = 1 */ (select 1)",
                 "",
                 "  ; ",
-                "select a & b, preset_x, vp from t",
+                "select a & b, preset_x, vp, advisory, set_b, pg_a, _ from t;;",
                 "with x as (select 1) select * from x",
             ],
         );
@@ -151,6 +129,7 @@ mod tests {
                 "select SET_CONFIG('a', 'b', false)",
                 "select U&\"set\\005fconfig\"('a', 'b', false)",
                 "select pg_Advisory_lock(1)",
+                "select a_b, pg_try_ADVISORY_xact_lock_shared(1)",
                 "select 1 as a into TEMPORARY t",
                 "insert into pg_temp.t values (1)",
                 "update Pg_Settings set setting = 1",

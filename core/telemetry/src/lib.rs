@@ -20,6 +20,6 @@ pub use exposition::{CONTENT_TYPE, Collect, Exposition, SampleKind};
 pub use family::{Family, MAX_SERIES, OVERFLOW};
 pub use instrument::{Counter, DEFAULT_BOUNDS, Gauge, Histogram, Instrument, SharedCounter, SharedGauge};
 pub use level::{LogLevel, LogLevelError};
-pub use log::{LogConfig, LogError, LogFormat, LogHandle, LogOutput, init, subscriber};
+pub use log::{LogConfig, LogError, LogFormat, LogHandle, LogOutput, Logs, init, subscriber};
 pub use process::ProcessMetrics;
 pub use registry::Registry;

@@ -1,12 +1,12 @@
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::{Dispatch, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -14,8 +14,13 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, reload};
 
+use crate::Registry;
+use crate::exposition::{Collect, Exposition, SampleKind};
 use crate::json::JsonLines;
 use crate::level::LogLevel;
+
+/// How many lines wait for their writer at most.
+const MOST_LINES: usize = 8192;
 
 /// What is logged, how and where to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +93,36 @@ impl JsonSchema for LogOutput {
     }
 }
 
+/// The logs of this process. What was logged last is written out when this is dropped.
+///
+/// Lines go through a bounded queue to a thread of their own: whoever reads standard error too slowly, or a disk that
+/// hangs, stops no client. Lines that find the queue full are dropped, and counted.
+#[derive(Debug)]
+pub struct Logs {
+    /// Changes the level.
+    pub handle: LogHandle,
+    dropped: ErrorCounter,
+    _writer: WorkerGuard,
+}
+
+impl Logs {
+    /// Counts the lines that were dropped, as `tidegate_log_lines_dropped_total`.
+    pub fn register(&self, registry: &Registry) {
+        registry.collect(Dropped(self.dropped.clone()));
+    }
+}
+
+struct Dropped(ErrorCounter);
+
+impl Collect for Dropped {
+    fn collect(&self, out: &mut Exposition) {
+        let name = "tidegate_log_lines_dropped_total";
+        let help = "Log lines that were dropped because their reader or disk was too slow.";
+        out.family(name, help, SampleKind::Counter);
+        out.sample(name, [], u64::try_from(self.0.dropped_lines()).unwrap_or(u64::MAX));
+    }
+}
+
 /// Changes the level while the process runs.
 #[derive(Debug, Clone)]
 pub struct LogHandle(reload::Handle<Targets, tracing_subscriber::Registry>);
@@ -119,11 +154,21 @@ pub enum LogError {
 }
 
 /// Sets up the logs of this process, once.
-pub fn init(config: &LogConfig) -> Result<LogHandle, LogError> {
-    let (writer, colour) = writer(&config.output)?;
-    let (subscriber, handle) = subscriber(config, writer, colour, SystemTime::now);
+pub fn init(config: &LogConfig) -> Result<Logs, LogError> {
+    let (sink, colour) = sink(&config.output)?;
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(MOST_LINES)
+        .thread_name("log")
+        .finish(sink);
+    let dropped = writer.error_counter();
+    let (subscriber, handle) = subscriber(config, BoxMakeWriter::new(writer), colour, SystemTime::now);
     tracing::dispatcher::set_global_default(Dispatch::new(subscriber)).map_err(|_| LogError::AlreadySet)?;
-    Ok(handle)
+    Ok(Logs {
+        handle,
+        dropped,
+        _writer: guard,
+    })
 }
 
 /// The subscriber that [`init`] installs, on a writer and a clock of one's own.
@@ -145,16 +190,17 @@ pub fn subscriber(
     )
 }
 
-fn writer(output: &LogOutput) -> Result<(BoxMakeWriter, bool), LogError> {
+/// Where lines are written, and whether in colour.
+fn sink(output: &LogOutput) -> Result<(Box<dyn Write + Send>, bool), LogError> {
     Ok(match output {
-        LogOutput::Stderr => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
-        LogOutput::Stdout => (BoxMakeWriter::new(io::stdout), io::stdout().is_terminal()),
+        LogOutput::Stderr => (Box::new(io::stderr()), io::stderr().is_terminal()),
+        LogOutput::Stdout => (Box::new(io::stdout()), io::stdout().is_terminal()),
         LogOutput::File(path) => {
             let file = open(path).map_err(|source| LogError::File {
                 path: path.display().to_string(),
                 source,
             })?;
-            (BoxMakeWriter::new(Arc::new(file)), false)
+            (Box::new(file), false)
         }
     })
 }

@@ -111,8 +111,9 @@ fn a_file_is_appended_to_and_a_wrong_one_is_named() {
         output: LogOutput::File(path.clone()),
         ..LogConfig::default()
     };
-    tidegate_telemetry::init(&config).unwrap();
+    let logs = tidegate_telemetry::init(&config).unwrap();
     tracing::info!(target: "tidegate", "after");
+    drop(logs);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("before\n") && text.contains("after"), "{text}");
 

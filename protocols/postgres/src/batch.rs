@@ -69,6 +69,11 @@ impl Batch {
         }
     }
 
+    /// Something of the answer has gone to the client: it cannot be had again from the start.
+    pub(crate) fn is_being_answered(&mut self) {
+        self.entries = 0;
+    }
+
     /// Holds an error back, if it is of the kind that a new plan heals. `due` is how many answers the server owes.
     pub(crate) fn holds(&mut self, code: [u8; 5], routine: &[u8], error: &[u8], due: usize) -> bool {
         let is_stale_plan = code == *b"0A000" && routine == b"RevalidateCachedQuery";

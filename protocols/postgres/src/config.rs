@@ -57,7 +57,7 @@ pub enum LoginMethod {
     #[default]
     #[serde(rename = "scram-sha-256")]
     ScramSha256,
-    /// A client certificate whose common name is the user.
+    /// A client certificate of which the common name or an alternative name is the user.
     Cert,
 }
 

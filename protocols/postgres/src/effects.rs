@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use tidegate_sql::{Dialect, Discard, Effect, Which, statements_in};
 
-use crate::settings::{Settings, quote};
+use crate::settings::quote;
 
 /// What requests may have done to a session, to be found out when their transaction has ended.
 ///
@@ -36,8 +36,9 @@ enum Change {
 }
 
 /// How a session's texts are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Reading {
+    #[default]
     Plain,
     /// A backslash escapes in plain strings too: `standard_conforming_strings` is off.
     Escapes,
@@ -47,7 +48,7 @@ pub(crate) enum Reading {
 
 impl Reading {
     /// How the texts of a session with these settings are read.
-    pub(crate) fn of(settings: &Settings) -> Self {
+    pub(crate) fn of<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Self {
         const BLIND: [&str; 8] = [
             "sjis",
             "shiftjis2004",
@@ -58,13 +59,13 @@ impl Reading {
             "gb18030",
             "mskanji",
         ];
-        let encoding = settings.get("client_encoding").unwrap_or_default();
+        let encoding = get("client_encoding").unwrap_or_default();
         let plain: String = encoding.chars().filter(char::is_ascii_alphanumeric).collect();
         // Of the names that these encodings have, those of Windows' code pages are numbers.
         let is_page = ["936", "932", "949", "950"].iter().any(|page| plain.ends_with(page));
         if is_page || BLIND.iter().any(|blind| plain.eq_ignore_ascii_case(blind)) {
             Self::Blind
-        } else if settings.get("standard_conforming_strings").is_some_and(is_off) {
+        } else if get("standard_conforming_strings").is_some_and(is_off) {
             Self::Escapes
         } else {
             Self::Plain
@@ -357,7 +358,7 @@ mod tests {
     #[test]
     fn reads_as_the_session_does() {
         let table = crate::settings::SettingsTable::default();
-        let reading = |name, value| Reading::of(&table.intern([(name, value)]));
+        let reading = |name, value| table.intern([(name, value)]).reading();
         for blind in [
             "SJIS",
             "Shift_JIS_2004",

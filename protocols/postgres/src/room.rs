@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -335,7 +336,10 @@ impl Room for PostgresRoom {
             group.forget_gone();
             group.move_lines();
             for pool in group.pools() {
-                drop(pool.pool.expire(now, |server| server.is_well()));
+                drop(
+                    pool.pool
+                        .expire(now, |server| server.is_well(&mut Context::from_waker(Waker::noop()))),
+                );
                 if pool.endpoint.is_well() {
                     self.open_wanted(&group, &pool, false);
                 }

@@ -2,11 +2,12 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tidegate_base::{Reason, Refusal};
 use tidegate_cluster::Endpoint;
-use tidegate_net::{Idle, Outgoing, Stream};
+use tidegate_net::{Outgoing, Stream};
 use tidegate_pool::{Lease, Pool, Seat};
 use tidegate_postgres_wire::backend::{ParameterStatus, Status};
 use tidegate_postgres_wire::login::Ready;
@@ -174,12 +175,14 @@ impl Server {
     }
 
     /// Looks at an idle connection: `false` when it is dead, or says something that an idle server has no reason to say.
-    pub(crate) fn is_well(&mut self) -> bool {
-        let mut buffer = [0; 1024];
-        match self.stream.look(&mut buffer) {
-            Idle::Quiet => true,
-            Idle::Closed => false,
-            Idle::Said(length) => self.hear(&buffer[..length]),
+    ///
+    /// `cx` is woken when it says something later.
+    pub(crate) fn is_well(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut buffer = [0; 256];
+        match self.stream.poll_read(cx, &mut buffer) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(length)) if length > 0 => self.hear(&buffer[..length]),
+            Poll::Ready(_) => false,
         }
     }
 

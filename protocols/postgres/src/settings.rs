@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::{Rc, Weak};
 
+use crate::effects::Reading;
+
 /// Settings of a session: what its start-up packet asked for, and what it has SET since.
 ///
 /// Equal settings of one core are one allocation, so that "does this server suit this client" is one comparison of
@@ -13,6 +15,7 @@ pub(crate) struct Settings {
     values: BTreeMap<Box<str>, Box<str>>,
     /// What of them changes how a statement is planned.
     planning: u64,
+    reading: Reading,
 }
 
 /// The settings whose values change what a statement's text means.
@@ -27,6 +30,11 @@ impl Settings {
     /// Names and values, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// How the session's texts are read.
+    pub(crate) fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// Equal where the same text means the same statement.
@@ -87,8 +95,9 @@ impl SettingsTable {
             values.get(name).hash(&mut planning);
         }
         let settings = Rc::new(Settings {
-            values,
+            reading: Reading::of(|name| values.get(name).map(AsRef::as_ref)),
             planning: planning.finish(),
+            values,
         });
         same.push(Rc::downgrade(&settings));
         let mut added = self.added.borrow_mut();

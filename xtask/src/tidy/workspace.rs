@@ -1,15 +1,20 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-use super::Source;
+use super::{Document, Source};
 
 /// The crates of the repository.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
     /// Its members.
     pub packages: Vec<Package>,
+    /// Its pages of documentation.
+    pub documents: Vec<Document>,
+    /// All files and folders, relative to the root; none that is hidden or built.
+    pub files: BTreeSet<String>,
 }
 
 /// A crate.
@@ -63,7 +68,31 @@ impl Workspace {
                 sources: sources(root, folder)?,
             });
         }
-        Ok(Self { packages })
+        let mut workspace = Self {
+            packages,
+            ..Self::default()
+        };
+        workspace.read_tree(root, root)?;
+        workspace.documents.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(workspace)
+    }
+
+    fn read_tree(&mut self, root: &Path, folder: &Path) -> anyhow::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') || matches!(name.as_str(), "target" | "node_modules") {
+                continue;
+            }
+            let (path, place) = (entry.path(), relative(root, &entry.path()));
+            if entry.file_type()?.is_dir() {
+                self.read_tree(root, &path)?;
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                self.documents.push(Document::new(&place, &fs::read_to_string(&path)?));
+            }
+            self.files.insert(place);
+        }
+        Ok(())
     }
 
     /// A member by name.
@@ -89,6 +118,7 @@ impl Workspace {
         });
         Self {
             packages: packages.collect(),
+            ..Self::default()
         }
     }
 

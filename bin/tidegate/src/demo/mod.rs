@@ -104,9 +104,10 @@ impl Stage {
             Ok(log) => log,
             Err(error) => return run::cannot_start(&error),
         };
+        log.register(&registry);
         let (port, admin_port) = (self.port.release(), self.admin_port.release());
         let invite = || say(&data::invitation(port, admin_port, &self.token, &path));
-        let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log), invite));
+        let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log.handle.clone()), invite));
         say(&format!(
             "Stopping PostgreSQL and removing {} …",
             self.folder.path().display()

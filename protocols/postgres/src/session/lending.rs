@@ -20,8 +20,8 @@ const MOST_AGAIN: u8 = 5;
 
 impl Session {
     /// Takes a server, or queues up for one. `true` when something came of it at once.
-    pub(super) fn borrow(&mut self, cx: &Context<'_>) -> bool {
-        let now = Instant::now();
+    pub(super) fn borrow(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.room.core.now();
         self.room.plan();
         let pool = match self.group.pick(now) {
             Ok(pool) => pool,
@@ -33,9 +33,10 @@ impl Session {
         let settings = Rc::clone(&self.settings);
         while let Some(mut lease) = pool.pool.try_lend(|server| Rc::ptr_eq(&server.settings, &settings)) {
             // A connection that died while it was idle is replaced before a client gets it.
-            if !lease.is_well() {
+            if !lease.is_well(cx) {
                 continue;
             }
+            self.server_is_dry = true;
             self.pool = Some(pool);
             return self.begin(lease, cx);
         }
@@ -75,7 +76,9 @@ impl Session {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(lease)) => {
                 self.waits = false;
-                self.group.metrics.wait_time.record(self.began.elapsed());
+                self.server_is_dry = false;
+                let waited = self.room.core.now().saturating_duration_since(self.began);
+                self.group.metrics.wait_time.record(waited);
                 self.begin(lease, cx);
                 Ok(true)
             }
@@ -137,7 +140,7 @@ impl Session {
         self.shared.state.set(State::Active);
         let limit = self.group.rules().timeouts.query.limit();
         self.limit(limit, Due::Query);
-        self.began = Instant::now();
+        self.began = self.room.core.now();
         self.lease = Some(lease);
         self.retry = true;
         true
@@ -151,7 +154,7 @@ impl Session {
             })
         });
         pool.pool.wait_first(seat, cx.waker());
-        self.wait_for(Instant::now());
+        self.wait_for(self.room.core.now());
         self.room.open_wanted(&self.group, &pool, self.verbose);
     }
 
@@ -205,7 +208,7 @@ impl Session {
             if lease.tainted {
                 self.room.clean_in_background(&self.group, pool, lease);
             } else {
-                lease.give_back(Instant::now());
+                lease.give_back(self.room.core.now());
             }
         }
         self.rest();
@@ -217,6 +220,7 @@ impl Session {
             return;
         }
         if lease.status == Status::Idle {
+            self.shared.state.set(State::Idle);
             return self.set_deadline(None);
         }
         if self.mode == PoolMode::Statement {
@@ -234,7 +238,7 @@ impl Session {
 
     /// The client asks for something while it holds a server that rests.
     pub(super) fn request_begins(&mut self) {
-        self.began = Instant::now();
+        self.began = self.room.core.now();
         self.shared.state.set(State::Active);
         let limit = self.group.rules.borrow().timeouts.query.limit();
         self.limit(limit, Due::Query);

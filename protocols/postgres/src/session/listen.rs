@@ -29,10 +29,7 @@ impl Session {
     /// LISTEN and UNLISTEN of a session that holds no server: the core's hub does that for it. Returns how many bytes are
     /// done with; `None` when it is something else, or cannot be told.
     pub(super) fn subscribe(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.mode != PoolMode::Transaction
-            || self.deferred.is_some()
-            || Reading::of(&self.settings) == Reading::Blind
-        {
+        if self.mode != PoolMode::Transaction || self.deferred.is_some() || self.settings.reading() == Reading::Blind {
             return None;
         }
         let (length, asked, mut words) = request(bytes)?;

@@ -4,6 +4,7 @@
 
 mod clean;
 mod exchange;
+mod gate;
 mod gather;
 mod lending;
 mod listen;
@@ -96,7 +97,13 @@ pub(crate) struct Session {
     began: Instant,
     deadline: Option<(Instant, Due)>,
     at_end: bool,
+    /// In this wake-up nothing more comes from the client: a waker is left with its socket.
+    client_is_dry: bool,
+    /// The same of the server that is held.
+    server_is_dry: bool,
     closing: bool,
+    /// Why it ends, if the client broke the protocol.
+    broken: Option<Box<SessionError>>,
     /// The client does not even take the last words.
     is_given_up: bool,
     woken: bool,
@@ -193,7 +200,10 @@ impl Session {
             began: now,
             deadline: None,
             at_end: false,
+            client_is_dry: false,
+            server_is_dry: false,
             closing: false,
+            broken: None,
             is_given_up: false,
             woken: false,
             verbose: client.verbose,
@@ -216,12 +226,11 @@ impl Session {
             }
             moved |= self.from_hub();
             if self.closing {
-                if self.is_given_up {
-                    return Poll::Ready(Ok(()));
+                if !self.is_given_up {
+                    ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
+                    self.client.shutdown_write();
                 }
-                ready!(self.flush_client(cx)).map_err(|error| SessionError::downstream(&error))?;
-                self.client.shutdown_write();
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(self.broken.take().map_or(Ok(()), |error| Err(*error)));
             }
             if self.login.is_none() {
                 moved |= self.from_client(cx)?;
@@ -266,7 +275,7 @@ impl Session {
             self.cancel();
         }
         if let Some((at, due)) = self.deadline {
-            let now = Instant::now();
+            let now = self.room.core.now();
             if now >= at {
                 self.set_deadline(None);
                 self.due(due, now);
@@ -288,7 +297,7 @@ impl Session {
 
     /// Arms a deadline, where the setting has one.
     fn limit(&mut self, limit: Option<Duration>, due: Due) {
-        let deadline = limit.map(|limit| (Instant::now() + limit, due));
+        let deadline = limit.map(|limit| (self.room.core.now() + limit, due));
         self.set_deadline(deadline);
     }
 
@@ -335,7 +344,7 @@ impl Session {
     /// Cancels what the session's server is doing for it.
     fn cancel(&mut self) {
         if self.waits {
-            self.leave_queue(Instant::now());
+            self.leave_queue(self.room.core.now());
             let text = "canceling statement due to user request";
             self.refuse_held(&Refusal::new(Reason::TimedOut, text).with_code(sqlstate::QUERY_CANCELED));
             return;
@@ -456,9 +465,10 @@ impl Session {
         self.set_deadline(None);
         self.unlisten(None);
         self.room.leave(self.shared.slot);
-        self.group.used.set(Instant::now());
+        let now = self.room.core.now();
+        self.group.used.set(now);
         if self.waits {
-            self.leave_queue(Instant::now());
+            self.leave_queue(now);
         }
         let (lease, pool) = (self.lease.take(), self.pool.take());
         if let (Some(lease), Some(pool)) = (lease, pool) {
@@ -474,6 +484,7 @@ impl Future for Session {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        (this.client_is_dry, this.server_is_dry) = (false, false);
         let outcome = ready!(this.advance(cx));
         this.finish();
         Poll::Ready(outcome)

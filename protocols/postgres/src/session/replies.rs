@@ -1,6 +1,5 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use tidegate_base::{Kind, Origin, Reason, Refusal};
 use tidegate_engine::SessionError;
@@ -18,6 +17,8 @@ use crate::statements::Names;
 const REPLIES: KindSet = KindSet::of(b"ZEGSCIs123Tn");
 /// The same where somebody wants to see what answers no request.
 const REPLIES_AND_PUSHES: KindSet = KindSet::of(b"ZEGSCIs123TnA");
+/// What is looked at where nothing else has to be followed.
+const PLAIN: KindSet = KindSet::of(b"ZEGS");
 /// The longest message that is held because its body is needed.
 const MOST_HELD: usize = 16 * 1024 * 1024;
 /// Settings that servers report and that a client may SET: a report is the whole truth about them.
@@ -46,8 +47,14 @@ impl Session {
         };
         let scratch = Rc::clone(&self.room.core.scratch);
         let mut scratch = scratch.borrow_mut();
-        let length = match lease.stream.poll_read(cx, &mut scratch) {
+        let read = if self.server_is_dry {
+            Poll::Pending
+        } else {
+            lease.stream.poll_read(cx, &mut scratch)
+        };
+        let length = match read {
             Poll::Pending => {
+                self.server_is_dry = true;
                 self.lease = Some(lease);
                 // A cancel that has come and gone may have been all that kept the server.
                 if lease_is_due(self) {
@@ -94,7 +101,13 @@ impl Session {
             let watch = self.watch();
             let needed = match watch {
                 _ if is_own => &KindSet::ALL,
-                Watch::Nothing if self.ears.is_none() => &REPLIES,
+                Watch::Nothing if self.ears.is_none() => {
+                    if lease.expected.is_plain() {
+                        &PLAIN
+                    } else {
+                        &REPLIES
+                    }
+                }
                 Watch::Nothing | Watch::Pushes => &REPLIES_AND_PUSHES,
                 Watch::Replies => &KindSet::ALL,
             };
@@ -105,6 +118,9 @@ impl Session {
             if watch == Watch::Replies && !is_own && walk.run > 0 {
                 // Only a message that was too long to be held goes on as a run.
                 self.show_reply(&mut gather, (at, at + walk.run), true, false);
+            }
+            if walk.run > 0 {
+                lease.batch.is_being_answered();
             }
             at += walk.run;
             let Stop::Frame(head) = walk.stop else { break };
@@ -395,7 +411,7 @@ impl Session {
         if completed == Some(Entry::Prepare) {
             self.prepared(lease);
         }
-        let now = Instant::now();
+        let now = self.room.core.now();
         self.group.metrics.queries.inc();
         self.group
             .metrics

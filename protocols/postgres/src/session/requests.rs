@@ -1,18 +1,20 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use tidegate_base::{Kind, Origin, Reason, Refusal};
+use tidegate_base::{Kind, Origin};
 use tidegate_engine::SessionError;
 use tidegate_postgres_wire::backend::{self, Status};
 use tidegate_postgres_wire::rename::{rename_bind, rename_close, rename_describe, rename_parse};
-use tidegate_postgres_wire::{Frame, Head, KindSet, Stop, frontend};
+use tidegate_postgres_wire::{Head, KindSet, Stop, frontend};
 use tidegate_sql::may_change_session;
 
 use super::exchange::{Answer, meaning, piece};
+use super::gate::{Gate, invalid_kind};
 use super::gather::Gather;
+use super::shared::State;
 use super::shown::Showing;
 use super::{PoolMode, READ_AHEAD, Session};
-use crate::effects::{Bracket, Reading, Touched};
+use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
 use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
@@ -33,15 +35,6 @@ pub(super) enum Step {
     Replaced(usize),
     /// Not at all.
     Drop,
-}
-
-/// What happens to what comes first while no server is held.
-enum Gate {
-    Lent,
-    More,
-    Waits,
-    Taken(usize),
-    Leaves,
 }
 
 impl Session {
@@ -79,10 +72,16 @@ impl Session {
                 }
             }
         }
+        if self.client_is_dry {
+            return Ok(false);
+        }
         let scratch = Rc::clone(&self.room.core.scratch);
         let mut scratch = scratch.borrow_mut();
         let length = match self.client.poll_read(cx, &mut scratch) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => {
+                self.client_is_dry = true;
+                return Ok(false);
+            }
             Poll::Ready(Ok(length)) => length,
             Poll::Ready(Err(error)) => return Err(SessionError::downstream(&error)),
         };
@@ -310,91 +309,6 @@ impl Session {
         }
     }
 
-    /// What comes first while no server is held: some of it needs none.
-    fn gate(&mut self, cx: &Context<'_>, bytes: &[u8]) -> Gate {
-        let head = match Head::read(bytes) {
-            Ok(Some(head)) => head,
-            Ok(None) => return Gate::More,
-            Err(error) => {
-                self.reject(None, error.to_string());
-                return Gate::Waits;
-            }
-        };
-        let status = if self.deferred.is_some() {
-            Status::Transaction
-        } else {
-            Status::Idle
-        };
-        match head.kind {
-            b'X' => return Gate::Leaves,
-            // What is left of a COPY that the server has given up: ignored, as the server would.
-            b'd' | b'c' | b'f' => return Gate::Taken(head.total()),
-            b'H' if bytes.len() >= head.total() => return Gate::Taken(head.total()),
-            b'S' if bytes.len() >= head.total() => {
-                let mut out = Vec::new();
-                backend::ready(&mut out, status);
-                self.say(&out);
-                return Gate::Taken(head.total());
-            }
-            b'Q' if head.total() <= 64 => {
-                if bytes.len() < head.total() {
-                    return Gate::More;
-                }
-                if let Some(length) = self.put_off(bytes) {
-                    return Gate::Taken(length);
-                }
-            }
-            b'Q' | b'P' | b'B' | b'D' | b'C' | b'E' | b'F' => {}
-            kind => {
-                self.reject(None, invalid_kind(kind));
-                return Gate::Waits;
-            }
-        }
-        if let Some(length) = self.subscribe(bytes) {
-            return Gate::Taken(length);
-        }
-        if self.borrow(cx) && self.lease.is_some() && !self.settling {
-            Gate::Lent
-        } else {
-            Gate::Waits
-        }
-    }
-
-    /// The client does not speak the protocol: what follows cannot be made out.
-    fn reject(&mut self, lease: Option<&ServerLease>, text: String) {
-        self.say_goodbye_beside(lease, &Refusal::new(Reason::Invalid, text));
-    }
-
-    /// BEGIN without a server: it is answered now and said to the server with the first real statement; one that is
-    /// ended before meets no server at all.
-    fn put_off(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.mode != PoolMode::Transaction || !self.group.rules.borrow().deferred_begin {
-            return None;
-        }
-        let (frame, length) = Frame::read(bytes).ok()??;
-        let bracket = Bracket::of(frontend::read_query(frame.body).ok()?)?;
-        let status = match (self.deferred, bracket.begins()) {
-            (None, true) => {
-                self.deferred = Some(bracket);
-                self.in_transaction();
-                Status::Transaction
-            }
-            (Some(_), false) => {
-                self.deferred = None;
-                self.rest();
-                Status::Idle
-            }
-            _ => return None,
-        };
-        let mut out = self.room.core.buffers.take();
-        backend::command_complete(&mut out, bracket.tag());
-        backend::ready(&mut out, status);
-        self.say(&out);
-        self.room.core.buffers.give_back(&mut out);
-        self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        Some(length)
-    }
-
     /// Looks at one request on its way to the server.
     fn request(
         &mut self,
@@ -404,7 +318,7 @@ impl Session {
         gather: &mut Gather<'_>,
         at: usize,
     ) -> Result<Step, SessionError> {
-        if lease.expected.is_settled() {
+        if self.shared.state.get() != State::Active {
             self.request_begins();
         }
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
@@ -486,7 +400,7 @@ impl Session {
         let bracket = Bracket::of(sql);
         if bracket.is_none() && may_change_session(sql) {
             let touched = self.touched.get_or_insert_default();
-            touched.look(sql, Reading::of(&self.settings));
+            touched.look(sql, self.settings.reading());
             if lease.pinned {
                 touched.touch_pins();
             }
@@ -584,7 +498,7 @@ impl Session {
 
     pub(super) fn touch(&mut self, sql: &[u8]) {
         let touched: &mut Touched = self.touched.get_or_insert_default();
-        touched.look(sql, Reading::of(&self.settings));
+        touched.look(sql, self.settings.reading());
         if touched.is_empty() {
             self.touched = None;
         }
@@ -769,10 +683,6 @@ pub(super) fn first_exchange(bytes: &[u8]) -> Option<usize> {
             return Some(at);
         }
     }
-}
-
-fn invalid_kind(kind: u8) -> String {
-    format!("invalid frontend message type {kind}")
 }
 
 pub(super) fn broken(text: &str) -> SessionError {

@@ -5,7 +5,7 @@ use tidegate_sql::may_change_session;
 use super::exchange::Answer;
 use super::shown::Showing;
 use super::{PoolMode, Session};
-use crate::effects::{Bracket, Reading, Touched};
+use crate::effects::{Bracket, Touched};
 
 impl Session {
     /// Looks at what a client asks for: in statement mode at whether it begins a transaction, and then as the chain wants.
@@ -45,7 +45,7 @@ impl Session {
     fn begins(&self, sql: &[u8]) -> bool {
         match Bracket::of(sql) {
             Some(bracket) => bracket.begins(),
-            None => may_change_session(sql) && Touched::default().look(sql, Reading::of(&self.settings)).begins,
+            None => may_change_session(sql) && Touched::default().look(sql, self.settings.reading()).begins,
         }
     }
 }

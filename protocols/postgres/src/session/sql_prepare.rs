@@ -28,7 +28,7 @@ impl Session {
         if lease.pinned
             || lease.expected.is_open()
             || !names_a_statement(sql)
-            || Reading::of(&self.settings) != Reading::Plain
+            || self.settings.reading() != Reading::Plain
         {
             return None;
         }

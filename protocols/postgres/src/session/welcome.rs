@@ -16,7 +16,7 @@ pub(crate) struct Login {
 impl Session {
     /// Lets the client in: at once when it is known what a server would say, else as soon as one is lent. In session
     /// mode the client's own server says it.
-    pub(super) fn welcome(&mut self, cx: &Context<'_>) -> Result<bool, SessionError> {
+    pub(super) fn welcome(&mut self, cx: &mut Context<'_>) -> Result<bool, SessionError> {
         if self.closing || self.waits {
             return Ok(false);
         }
