@@ -217,17 +217,20 @@ fn json_logs_hold_no_secret() {
 /// Whoever started the gateway does not read what it logs.
 #[test]
 fn a_log_that_nobody_reads_stops_nobody() {
-    let (folder, main, admin) = (Folder::new(), Port::reserve(), Port::reserve());
-    let yaml = config(main.address(), admin.address(), "") + "log: { level: debug }\n";
+    let (folder, ports) = (Folder::new(), [Port::reserve(), Port::reserve()]);
+    let [main, admin] = [ports[0].address(), ports[1].address()];
+    let yaml = config(main, admin, "") + "log: { level: debug }\n";
     let path = folder.write("tidegate.yaml", &yaml);
-    let (main, admin) = (main.release(), admin.release());
     let mut gateway = std::process::Command::new(BINARY)
         .args(["run", "-c"])
         .arg(&path)
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("spawn");
-    wait_until(PATIENCE, "it listens", || TcpStream::connect(admin).is_ok());
+    assert!(
+        wait_until(PATIENCE, || TcpStream::connect(admin).is_ok()),
+        "it does not listen"
+    );
     // A pipe holds 64 KiB, which these are more than twice.
     for _ in 0..1500 {
         let mut probe = TcpStream::connect(main).expect("connect");
@@ -239,9 +242,17 @@ fn a_log_that_nobody_reads_stops_nobody() {
     assert_eq!(http(admin, "GET", "/livez").0, 200);
     let pid = Pid::from_child(&gateway);
     rustix::process::kill_process(pid, Signal::TERM).expect("kill");
-    wait_until(PATIENCE, "it ends", || gateway.try_wait().expect("wait").is_some());
+    assert!(
+        wait_until(PATIENCE, || gateway.try_wait().expect("wait").is_some()),
+        "it does not end"
+    );
     assert!(gateway.wait().expect("wait").success());
     let mut logged = String::new();
-    gateway.stderr.take().expect("piped").read_to_string(&mut logged).expect("read");
+    gateway
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut logged)
+        .expect("read");
     assert!(logged.len() > 60 * 1024, "{} bytes were logged", logged.len());
 }
