@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{BINARY, Folder, config, http};
 use rustix::process::{Pid, Signal};
 use serde_json::Value as Json;
-use tidegate_kit::{Certificates, Gateway, Port, wait_until};
+use tidegate_kit::{Certificates, Gateway, Port, eventually, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -220,14 +220,14 @@ fn a_log_that_nobody_reads_stops_nobody() {
     let (folder, main, admin) = (Folder::new(), Port::reserve(), Port::reserve());
     let yaml = config(main.address(), admin.address(), "") + "log: { level: debug }\n";
     let path = folder.write("tidegate.yaml", &yaml);
-    let (main, admin) = (main.release(), admin.release());
+    let (main, admin) = (main.address(), admin.address());
     let mut gateway = std::process::Command::new(BINARY)
         .args(["run", "-c"])
         .arg(&path)
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("spawn");
-    wait_until(PATIENCE, "it listens", || TcpStream::connect(admin).is_ok());
+    eventually("it listens", || TcpStream::connect(admin).is_ok());
     // A pipe holds 64 KiB, which these are more than twice.
     for _ in 0..1500 {
         let mut probe = TcpStream::connect(main).expect("connect");
@@ -239,9 +239,14 @@ fn a_log_that_nobody_reads_stops_nobody() {
     assert_eq!(http(admin, "GET", "/livez").0, 200);
     let pid = Pid::from_child(&gateway);
     rustix::process::kill_process(pid, Signal::TERM).expect("kill");
-    wait_until(PATIENCE, "it ends", || gateway.try_wait().expect("wait").is_some());
+    eventually("it ends", || gateway.try_wait().expect("wait").is_some());
     assert!(gateway.wait().expect("wait").success());
     let mut logged = String::new();
-    gateway.stderr.take().expect("piped").read_to_string(&mut logged).expect("read");
+    gateway
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut logged)
+        .expect("read");
     assert!(logged.len() > 60 * 1024, "{} bytes were logged", logged.len());
 }

@@ -179,7 +179,8 @@ impl Core {
         let metrics = Rc::clone(&self.metrics);
         let clock = Rc::clone(&self.clock);
         clock.set(Instant::now());
-        let Some(mut session) = self.survive(name, "seating a client", || Rc::clone(room).serve(client, context)) else {
+        let Some(mut session) = self.survive(name, "seating a client", || Rc::clone(room).serve(client, context))
+        else {
             return;
         };
         let session = poll_fn(move |cx| {
