@@ -38,6 +38,14 @@ impl Proc {
         self.status("VmRSS:")
     }
 
+    /// Memory in KiB that is the process's own, whatever of its program's file is in memory at the moment.
+    pub fn anonymous_kib(&self) -> u64 {
+        let rollup = self.read("smaps_rollup");
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0)
+    }
+
     /// The number of threads.
     pub fn threads(&self) -> u64 {
         self.status("Threads:")

@@ -128,6 +128,27 @@ fn a_broken_configuration_on_reload_changes_nothing() {
     );
 }
 
+/// A client of session mode leaves a clean server also where the mode has changed since it came.
+#[test]
+fn a_mode_that_changes_leaves_nothing_behind() {
+    let postgres = Postgres::start();
+    let settings = Settings::new(&postgres, Mode::Session).size(1);
+    let gateway = settings.start(TIDEGATE);
+    let mut before = RawClient::connect(&settings.target());
+    let pid = before.query("SELECT pg_backend_pid()").value();
+    before.query("CREATE TEMP TABLE left_behind (a int); SET work_mem = '5MB'; SELECT pg_advisory_lock(7)");
+    let yaml = settings.yaml();
+    assert!(yaml.contains("mode: session"), "{yaml}");
+    gateway.reload(&yaml.replace("mode: session", "mode: transaction"));
+    gateway.wait_for_log("configuration in force");
+    assert_eq!(before.query("SELECT count(*) FROM left_behind").value(), "0");
+    before.terminate();
+    let mut after = RawClient::connect(&settings.target());
+    let left = "SELECT pg_backend_pid(), coalesce(to_regclass('left_behind')::text, 'nothing'), \
+                current_setting('work_mem'), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
+    assert_eq!(after.query(left).rows()[0], [pid.as_str(), "nothing", "4MB", "0"]);
+}
+
 /// CON-4: idle servers are kept, and CON-13: dead ones are not lent out.
 #[test]
 fn servers_are_kept_while_well_and_replaced_when_dead() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{BINARY, Folder, config, http};
 use rustix::process::{Pid, Signal};
 use serde_json::Value as Json;
-use tidegate_kit::{Certificates, Gateway, Port, wait_until};
+use tidegate_kit::{Certificates, Gateway, Port, eventually, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -217,20 +217,17 @@ fn json_logs_hold_no_secret() {
 /// Whoever started the gateway does not read what it logs.
 #[test]
 fn a_log_that_nobody_reads_stops_nobody() {
-    let (folder, ports) = (Folder::new(), [Port::reserve(), Port::reserve()]);
-    let [main, admin] = [ports[0].address(), ports[1].address()];
-    let yaml = config(main, admin, "") + "log: { level: debug }\n";
+    let (folder, main, admin) = (Folder::new(), Port::reserve(), Port::reserve());
+    let yaml = config(main.address(), admin.address(), "") + "log: { level: debug }\n";
     let path = folder.write("tidegate.yaml", &yaml);
+    let (main, admin) = (main.address(), admin.address());
     let mut gateway = std::process::Command::new(BINARY)
         .args(["run", "-c"])
         .arg(&path)
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("spawn");
-    assert!(
-        wait_until(PATIENCE, || TcpStream::connect(admin).is_ok()),
-        "it does not listen"
-    );
+    eventually("it listens", || TcpStream::connect(admin).is_ok());
     // A pipe holds 64 KiB, which these are more than twice.
     for _ in 0..1500 {
         let mut probe = TcpStream::connect(main).expect("connect");
@@ -242,10 +239,7 @@ fn a_log_that_nobody_reads_stops_nobody() {
     assert_eq!(http(admin, "GET", "/livez").0, 200);
     let pid = Pid::from_child(&gateway);
     rustix::process::kill_process(pid, Signal::TERM).expect("kill");
-    assert!(
-        wait_until(PATIENCE, || gateway.try_wait().expect("wait").is_some()),
-        "it does not end"
-    );
+    eventually("it ends", || gateway.try_wait().expect("wait").is_some());
     assert!(gateway.wait().expect("wait").success());
     let mut logged = String::new();
     gateway

@@ -220,7 +220,7 @@ impl PostgresRoom {
         let (room, group) = (Rc::clone(self), Rc::clone(group));
         tokio::task::spawn_local(async move {
             let rules = group.rules();
-            if !clean(&room, &group, &rules, lease).await {
+            if !clean(&rules, lease).await {
                 group.metrics.discarded.inc();
             }
             // A place may have become free, and somebody may wait for one.

@@ -70,6 +70,8 @@ pub(crate) struct Server {
     pub(crate) held_for_good: bool,
     /// Something may be left on it that nobody can see from here; only a reset makes it clean.
     pub(crate) tainted: bool,
+    /// Statements with a plan that fits no more, of which the client was told: deallocated as soon as no transaction is open.
+    pub(crate) stale: Vec<Rc<Statement>>,
     pub(crate) process: i32,
     pub(crate) secret: Vec<u8>,
     pub(crate) endpoint: Arc<Endpoint>,
@@ -152,6 +154,7 @@ impl Server {
             pinned: false,
             held_for_good: false,
             tainted: false,
+            stale: Vec::new(),
             process: ready.process,
             secret: ready.secret,
             endpoint,

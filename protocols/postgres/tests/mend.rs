@@ -67,7 +67,26 @@ fn a_stale_plan_within_a_transaction_is_an_error() {
     assert_eq!((refused.tags().as_str(), refused.sqlstate().as_str()), ("EZ", "0A000"));
     assert_eq!(refused.status(), Some('E'));
     client.0.query("ROLLBACK");
+    // It was told once: the next transaction finds the statement prepared anew.
+    client.0.query("BEGIN");
     assert_eq!(ask(&mut client, &run("s")).tags(), "2DCZ");
+    client.0.query("COMMIT");
+    eventually("the server is given back", || subject.house().lent() == 0);
+}
+
+/// The same by SQL, where nothing is ever said again.
+#[test]
+fn a_stale_plan_of_a_prepare_is_told_once() {
+    let subject = start(1);
+    let mut owner = subject.direct();
+    owner.0.query("CREATE TABLE stale AS SELECT 1 AS a");
+    let mut client = subject.connect();
+    client.0.query("PREPARE s AS SELECT * FROM stale");
+    assert_eq!(client.0.query("EXECUTE s").rows()[0].len(), 1);
+    owner.0.query("ALTER TABLE stale ADD COLUMN b int");
+    assert_eq!(client.0.query("EXECUTE s").sqlstate(), "0A000");
+    assert_eq!(client.0.query("EXECUTE s").rows()[0].len(), 2);
+    eventually("the server is given back", || subject.house().lent() == 0);
 }
 
 /// The server ends a connection at work: one error, in the server's words, and the session goes on with another.

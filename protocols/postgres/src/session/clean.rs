@@ -4,11 +4,8 @@ use std::time::{Duration, Instant};
 use tidegate_postgres_wire::backend::{ParameterStatus, Status, read_ready};
 use tidegate_postgres_wire::{Frame, frontend};
 
-use crate::config::PoolMode;
 use crate::dial::{cancel, next_frame};
-use crate::group::Group;
 use crate::plan::ClusterRules;
-use crate::room::PostgresRoom;
 use crate::server::{Server, ServerLease};
 
 /// How long a connection may take to become clean.
@@ -17,12 +14,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Makes a connection clean that a client has left in some state, and gives it back: an open transaction is rolled back,
 /// a session's state is discarded. One that is still at work for the client is cancelled and closed. `false` when the
 /// connection was closed.
-pub(crate) async fn clean(
-    room: &PostgresRoom,
-    group: &Rc<Group>,
-    rules: &ClusterRules,
-    mut lease: ServerLease,
-) -> bool {
+pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool {
     let is_at_rest = lease.expected.is_settled()
         && lease.out.is_empty()
         && lease.held.is_empty()
@@ -36,8 +28,7 @@ pub(crate) async fn clean(
         }
         return false;
     }
-    let in_session = group.mode() == PoolMode::Session;
-    let needs_reset = in_session || lease.pinned || lease.tainted;
+    let needs_reset = lease.pinned || lease.tainted;
     if is_replication || (needs_reset && rules.reset_query.is_empty()) {
         return false;
     }
@@ -60,11 +51,11 @@ pub(crate) async fn clean(
     if needs_reset {
         lease.settings = Rc::clone(&lease.started);
         lease.prepared.clear();
+        lease.stale.clear();
         lease.unnamed_of = 0;
         (lease.pinned, lease.held_for_good) = (false, false);
         lease.tainted = false;
     }
-    let _ = room;
     lease.give_back(Instant::now());
     true
 }

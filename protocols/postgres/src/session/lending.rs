@@ -134,6 +134,8 @@ impl Session {
         if let Some(bracket) = self.deferred.take() {
             self.own_query(&mut lease, bracket.tag().as_bytes());
         }
+        // What a client leaves on a server of its own is cleared away, whatever mode a reload has made of the cluster's.
+        lease.tainted |= self.mode == PoolMode::Session;
         lease.batch.begin();
         lease.endpoint.begin();
         self.shared.lend(&lease);

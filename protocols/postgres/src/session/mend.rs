@@ -5,6 +5,9 @@ use crate::expected::Entry;
 use crate::server::ServerLease;
 use crate::session::requests::parse_of;
 
+/// The function of PostgreSQL that finds a cached plan stale; it says so with 0A000.
+const STALE_PLAN: &[u8] = b"RevalidateCachedQuery";
+
 impl Session {
     /// Whether an error is kept from the client, because the gateway may be able to mend what is wrong.
     pub(super) fn holds_error(&self, lease: &mut ServerLease, code: [u8; 5], body: &[u8]) -> bool {
@@ -18,8 +21,12 @@ impl Session {
         }
         let routine = fields.get(b'R').unwrap_or_default();
         let due = lease.expected.len();
-        if code == *b"0A000" && lease.batch.holds(code, routine, &message(body), due) {
-            return true;
+        if code == *b"0A000" && routine == STALE_PLAN {
+            if lease.batch.holds(&message(body), due) {
+                return true;
+            }
+            let server = &mut **lease;
+            server.stale.extend_from_slice(server.batch.statements());
         }
         if !ends {
             return false;

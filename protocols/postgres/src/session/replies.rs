@@ -11,7 +11,7 @@ use super::shown::{Watch, code_of};
 use super::{Due, PoolMode, Session};
 use crate::expected::Entry;
 use crate::server::{Naming, ServerLease};
-use crate::statements::Names;
+use crate::statements::{Names, Statement};
 
 /// What is looked at in replies.
 const REPLIES: KindSet = KindSet::of(b"ZEGSCIs123Tn");
@@ -433,13 +433,22 @@ impl Session {
         Ok(true)
     }
 
-    /// Takes statements off a server that has too many.
+    /// Takes statements off a server: those with a stale plan, and those that it has too many of.
     fn evict(&self, lease: &mut ServerLease, most: usize) {
         let mut sql = String::new();
-        while let Some(statement) = lease.prepared.evict(most) {
+        let mut deallocate = |statement: &Statement| {
             sql.push_str("DEALLOCATE ");
             sql.push_str(&String::from_utf8_lossy(&statement.name));
             sql.push(';');
+        };
+        for statement in std::mem::take(&mut lease.stale) {
+            if lease.prepared.has(&statement) {
+                lease.prepared.remove(&statement);
+                deallocate(&statement);
+            }
+        }
+        while let Some(statement) = lease.prepared.evict(most) {
+            deallocate(&statement);
         }
         if !sql.is_empty() {
             self.own_query(lease, sql.as_bytes());

@@ -102,6 +102,7 @@ impl Session {
     pub(super) fn ensure_sql(&self, lease: &mut ServerLease, statement: &Rc<Statement>) -> Option<()> {
         let is_coming = |naming: &Naming| matches!(naming, Naming::Give(_, given) if Rc::ptr_eq(given, statement));
         if lease.prepared.has(statement) || lease.naming.iter().any(is_coming) {
+            lease.batch.runs(statement);
             return Some(());
         }
         if !statement.is_sql || lease.expected.is_open() || lease.status == Status::Failed {
