@@ -2,7 +2,7 @@ use tidegate_postgres_wire::backend::{ErrorFields, Severity, Status};
 
 use super::{PoolMode, Session};
 use crate::expected::Entry;
-use crate::server::ServerLease;
+use crate::server::{Server, ServerLease};
 use crate::session::requests::parse_of;
 
 /// The function of PostgreSQL that finds a cached plan stale; it says so with 0A000.
@@ -25,8 +25,7 @@ impl Session {
             if lease.batch.holds(&message(body), due) {
                 return true;
             }
-            let server = &mut **lease;
-            server.stale.extend_from_slice(server.batch.statements());
+            set_aside(lease);
         }
         if !ends {
             return false;
@@ -69,6 +68,7 @@ impl Session {
     /// The exchange whose error was held back has ended. `true` when it is said again; else the error is due now.
     pub(super) fn says_again(&self, lease: &mut ServerLease) -> bool {
         if lease.status != Status::Idle {
+            set_aside(lease);
             return false;
         }
         let (bytes, entries, statements) = lease.batch.again();
@@ -89,6 +89,11 @@ impl Session {
         }
         true
     }
+}
+
+/// The client is told of a stale plan: the statements that have it are not to be met again.
+fn set_aside(server: &mut Server) {
+    server.stale.extend_from_slice(server.batch.statements());
 }
 
 /// An error message of this body.
