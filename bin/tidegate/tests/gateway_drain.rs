@@ -134,7 +134,10 @@ fn the_drain_has_a_limit() {
             "{mode:?}: {elapsed:?}"
         );
         assert!(gateway.log().contains("after drain_timeout"));
-        assert!(open.closed_within(PATIENCE) && asleep.closed_within(PATIENCE));
+        check_closed(&mut open);
+        assert_eq!(asleep.reply().sqlstate(), "57014", "its query is cancelled");
+        check_closed(&mut asleep);
+        assert_eq!(postgres.value(active), "0");
         eventually("no transaction is left open", || {
             postgres.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'") == "0"
         });

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::cores::Mail;
 use crate::metrics::CoreMetrics;
+use crate::phase::Phase;
 use crate::timers::TICK;
 use crate::{ClientPermit, EngineError, Protocol, Room, SessionContext, Timers};
 
@@ -42,13 +42,18 @@ pub struct CoreContext {
     /// Where metrics are registered.
     pub registry: Arc<Registry>,
     clock: Rc<Cell<Instant>>,
-    draining: Arc<AtomicBool>,
+    phase: Phase,
 }
 
 impl CoreContext {
     /// Whether the process is going down: sessions end at the next exchange boundary.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.phase.is_draining()
+    }
+
+    /// Whether the time for that is over: sessions end now, and cancel what servers do for them.
+    pub fn is_closing(&self) -> bool {
+        self.phase.is_closing()
     }
 
     /// When the session that is being polled was woken: sessions read the clock once per wake-up, here. Elsewhere it is
@@ -73,7 +78,7 @@ pub(crate) struct CoreSeed {
     pub(crate) protocols: Vec<Arc<dyn Protocol>>,
     pub(crate) login: Handle,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) phase: Phase,
 }
 
 impl CoreSeed {
@@ -106,7 +111,7 @@ impl CoreSeed {
             login: self.login,
             registry: Arc::clone(&self.registry),
             clock: Rc::clone(&clock),
-            draining: self.draining,
+            phase: self.phase,
         };
         let rooms: Vec<_> = self
             .protocols

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,13 @@ use crate::core_thread::CoreSeed;
 use crate::cores::{MAILBOX, Mail};
 use crate::listener::{Host, Running};
 use crate::metrics::ListenerMetrics;
+use crate::phase::Phase;
 use crate::{Cores, EngineError, ListenerPlan, ListenerView, Protocol, RoomView, RuntimeConfig};
 
 /// How often a drain looks whether the last session is gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// How long sessions that are closed have for their last words, and cancels for their way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How much less urgent login threads are than data threads: a storm of logins must not delay running queries.
 const LOGIN_NICENESS: i32 = 10;
 
@@ -32,7 +35,7 @@ pub struct Engine {
     protocols: Vec<Arc<dyn Protocol>>,
     listeners: Mutex<BTreeMap<String, Running>>,
     registry: Arc<Registry>,
-    draining: Arc<AtomicBool>,
+    phase: Phase,
 }
 
 impl Engine {
@@ -52,7 +55,7 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(EngineError::Thread)?;
-        let draining = Arc::new(AtomicBool::new(false));
+        let phase = Phase::default();
         let mut mailboxes = Vec::new();
         let mut threads = Vec::new();
         for index in 0..config.data_threads.count() {
@@ -64,7 +67,7 @@ impl Engine {
                 protocols: protocols.clone(),
                 login: login.handle().clone(),
                 registry: Arc::clone(&registry),
-                draining: Arc::clone(&draining),
+                phase: phase.clone(),
             };
             threads.push(seed.start()?);
         }
@@ -75,7 +78,7 @@ impl Engine {
             protocols,
             listeners: Mutex::default(),
             registry,
-            draining,
+            phase,
         })
     }
 
@@ -164,7 +167,7 @@ impl Engine {
             clients: Arc::new(AtomicUsize::new(0)),
             refused: Arc::new(AtomicUsize::new(0)),
             addresses: Concurrency::default(),
-            draining: Arc::clone(&self.draining),
+            phase: self.phase.clone(),
         };
         Some(Running::start(host, login.handle()))
     }
@@ -196,26 +199,33 @@ impl Engine {
 
     /// Whether the process is going down.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.phase.is_draining()
     }
 
-    /// Goes down gently: new clients are refused, sessions end at their next exchange boundary. Returns whether all were
-    /// gone within `limit`.
+    /// Goes down gently: new clients are refused, sessions end at their next exchange boundary. Those that are left after
+    /// `limit` are told, and what servers do for them is cancelled. Returns whether there were none.
     pub async fn drain(&self, limit: Duration) -> bool {
-        self.draining.store(true, Ordering::Relaxed);
+        self.phase.drain();
+        let left = self.sessions_within(limit).await;
+        if left > 0 {
+            tracing::warn!(
+                sessions = left,
+                "closing the sessions that are left after drain_timeout"
+            );
+            self.phase.close();
+            self.sessions_within(LAST_WORDS).await;
+        }
+        left == 0
+    }
+
+    /// Wakes all sessions, and waits until they are gone; returns how many are left after `limit`.
+    async fn sessions_within(&self, limit: Duration) -> usize {
         self.cores.send_all(|| Mail::Wake).await;
         let deadline = Instant::now() + limit;
         loop {
             let left: usize = self.cores.ask_all(Mail::Sessions).await.into_iter().sum();
-            if left == 0 {
-                return true;
-            }
-            if Instant::now() >= deadline {
-                tracing::warn!(
-                    sessions = left,
-                    "closing the sessions that are left after drain_timeout"
-                );
-                return false;
+            if left == 0 || Instant::now() >= deadline {
+                return left;
             }
             tokio::time::sleep(DRAIN_LOOK).await;
         }

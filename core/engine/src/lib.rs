@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod listener;
 mod metrics;
+mod phase;
 mod protocol;
 mod timers;
 mod view;

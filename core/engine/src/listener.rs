@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::cores::Mail;
 use crate::metrics::ListenerMetrics;
+use crate::phase::Phase;
 use crate::{Admitted, ClientPermit, Cores, Downstream, ListenerView, Protocol};
 
 /// How many clients over the limit are told so at once; more than that are closed without a word.
@@ -62,7 +63,7 @@ pub(crate) struct Host {
     pub(crate) clients: Arc<AtomicUsize>,
     pub(crate) refused: Arc<AtomicUsize>,
     pub(crate) addresses: Concurrency<IpAddr>,
-    pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
+    pub(crate) phase: Phase,
 }
 
 impl Running {
@@ -153,7 +154,7 @@ impl Host {
     /// Counts the client in, or says why it cannot come in.
     fn permit(&self, plan: &ListenerPlan, peer: Peer) -> (Option<ClientPermit>, Option<Refusal>) {
         let no = |reason, text: &'static str| (None, Some(Refusal::new(reason, text)));
-        if self.draining.load(Ordering::Relaxed) {
+        if self.phase.is_draining() {
             return no(Reason::ShuttingDown, "the gateway is shutting down");
         }
         let clients = self.clients.load(Ordering::Relaxed);

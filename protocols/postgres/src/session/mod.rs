@@ -281,11 +281,27 @@ impl Session {
                 self.due(due, now);
             }
         }
-        if self.room.core.is_draining() && self.is_at_boundary() && self.login.is_none() {
-            let text = "terminating connection because the gateway is shutting down";
-            self.say_goodbye(&Refusal::new(Reason::ShuttingDown, text));
+        if self.room.core.is_draining() {
+            self.drain();
         }
         Ok(())
+    }
+
+    /// The process goes down: a session ends at its boundary, and when the time for that is over, at once; a query that
+    /// still runs is cancelled first.
+    fn drain(&mut self) {
+        let is_closing = self.room.core.is_closing();
+        if self.closing || self.login.is_some() || !(is_closing || self.is_at_boundary()) {
+            return;
+        }
+        if let Some(lease) = self.lease.as_ref().filter(|lease| !lease.expected.is_quiet()) {
+            if lease.cancels.get() == 0 {
+                self.cancel();
+            }
+            return;
+        }
+        let text = "terminating connection because the gateway is shutting down";
+        self.say_goodbye(&Refusal::new(Reason::ShuttingDown, text));
     }
 
     fn set_deadline(&mut self, deadline: Option<(Instant, Due)>) {
