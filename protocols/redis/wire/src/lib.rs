@@ -11,5 +11,6 @@ mod number;
 pub mod reply;
 pub mod request;
 pub mod slot;
+pub mod table;
 
 pub use error::{ReplyError, RequestError};

@@ -23,7 +23,10 @@ fn keys_stay_where_twemproxy_put_them() {
     let mut pools = 0;
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
-        let (hash, distribution) = (Hash::by_name(words[0]).unwrap(), Distribution::by_name(words[1]).unwrap());
+        let (hash, distribution) = (
+            Hash::by_name(words[0]).unwrap(),
+            Distribution::by_name(words[1]).unwrap(),
+        );
         let ring = Ring::new(distribution, &members);
         let picks = keys.iter().map(|key| ring.pick(hash.of(hash_tag(key, b"{}"))).unwrap());
         let picks: String = picks.map(|index| index.to_string()).collect();
