@@ -1,4 +1,4 @@
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -86,14 +86,14 @@ impl RespClient {
 
     /// Takes the next reply, or says why there is none.
     pub fn try_reply(&mut self) -> io::Result<Resp> {
-        self.read(&mut Vec::new())
+        read(&mut self.stream, &mut Vec::new())
     }
 
     /// Takes the next reply and the bytes it came as.
     #[track_caller]
     pub fn raw(&mut self) -> (Resp, Vec<u8>) {
         let mut bytes = Vec::new();
-        let reply = self.read(&mut bytes);
+        let reply = read(&mut self.stream, &mut bytes);
         let reply = reply.unwrap_or_else(|e| panic!("no reply from {}: {e}", self.address));
         (reply, bytes)
     }
@@ -124,56 +124,16 @@ impl RespClient {
         }
         out
     }
-
-    fn read(&mut self, seen: &mut Vec<u8>) -> io::Result<Resp> {
-        let line = self.line(seen)?;
-        let (kind, rest) = line.split_at_checked(1).ok_or_else(wrong)?;
-        Ok(match kind {
-            "+" => Resp::Simple(rest.to_owned()),
-            "-" => Resp::Error(rest.to_owned()),
-            ":" => Resp::Integer(rest.parse().map_err(|_| wrong())?),
-            "," | "(" => Resp::Number(rest.to_owned()),
-            "#" => Resp::Boolean(rest == "t"),
-            "_" => Resp::Null,
-            "$" | "*" if rest == "-1" => Resp::Null,
-            "$" | "=" => Resp::Bulk(self.text(rest, seen)?),
-            "!" => Resp::Error(String::from_utf8_lossy(&self.text(rest, seen)?).into_owned()),
-            "*" => Resp::Array(self.values(rest, 1, seen)?),
-            "~" => Resp::Set(self.values(rest, 1, seen)?),
-            ">" => Resp::Push(self.values(rest, 1, seen)?),
-            "%" => Resp::Map(self.values(rest, 2, seen)?),
-            "|" => {
-                self.values(rest, 2, seen)?;
-                self.read(seen)?
-            }
-            _ => return Err(wrong()),
-        })
-    }
-
-    fn line(&mut self, seen: &mut Vec<u8>) -> io::Result<String> {
-        let mut line = Vec::new();
-        self.stream.read_until(b'\n', &mut line)?;
-        seen.extend(&line);
-        let text = line.strip_suffix(b"\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-        String::from_utf8(text.to_vec()).map_err(|_| wrong())
-    }
-
-    fn text(&mut self, length: &str, seen: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-        let length: usize = length.parse().map_err(|_| wrong())?;
-        let mut text = vec![0; length + 2];
-        self.stream.read_exact(&mut text)?;
-        seen.extend(&text);
-        text.truncate(length);
-        Ok(text)
-    }
-
-    fn values(&mut self, count: &str, each: usize, seen: &mut Vec<u8>) -> io::Result<Vec<Resp>> {
-        let count: usize = count.parse().map_err(|_| wrong())?;
-        (0..count * each).map(|_| self.read(seen)).collect()
-    }
 }
 
 impl Resp {
+    /// The reply that these bytes are, and how many of them it takes.
+    pub fn parse(bytes: &[u8]) -> io::Result<(Self, usize)> {
+        let (mut rest, mut seen) = (bytes, Vec::new());
+        let reply = read(&mut rest, &mut seen)?;
+        Ok((reply, seen.len()))
+    }
+
     /// The text of a status, an error or a bulk string; empty of anything else.
     pub fn text(&self) -> String {
         match self {
@@ -197,6 +157,53 @@ impl Resp {
         let mut pairs = self.items().chunks_exact(2);
         pairs.find(|pair| pair[0].text() == key).map(|pair| &pair[1])
     }
+}
+
+fn read(stream: &mut impl BufRead, seen: &mut Vec<u8>) -> io::Result<Resp> {
+    let line = line(stream, seen)?;
+    let (kind, rest) = line.split_at_checked(1).ok_or_else(wrong)?;
+    Ok(match kind {
+        "+" => Resp::Simple(rest.to_owned()),
+        "-" => Resp::Error(rest.to_owned()),
+        ":" => Resp::Integer(rest.parse().map_err(|_| wrong())?),
+        "," | "(" => Resp::Number(rest.to_owned()),
+        "#" => Resp::Boolean(rest == "t"),
+        "_" => Resp::Null,
+        "$" | "*" if rest == "-1" => Resp::Null,
+        "$" | "=" => Resp::Bulk(text(stream, rest, seen)?),
+        "!" => Resp::Error(String::from_utf8_lossy(&text(stream, rest, seen)?).into_owned()),
+        "*" => Resp::Array(values(stream, rest, 1, seen)?),
+        "~" => Resp::Set(values(stream, rest, 1, seen)?),
+        ">" => Resp::Push(values(stream, rest, 1, seen)?),
+        "%" => Resp::Map(values(stream, rest, 2, seen)?),
+        "|" => {
+            values(stream, rest, 2, seen)?;
+            read(stream, seen)?
+        }
+        _ => return Err(wrong()),
+    })
+}
+
+fn line(stream: &mut impl BufRead, seen: &mut Vec<u8>) -> io::Result<String> {
+    let mut line = Vec::new();
+    stream.read_until(b'\n', &mut line)?;
+    seen.extend(&line);
+    let text = line.strip_suffix(b"\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    String::from_utf8(text.to_vec()).map_err(|_| wrong())
+}
+
+fn text(stream: &mut impl BufRead, length: &str, seen: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+    let length: usize = length.parse().map_err(|_| wrong())?;
+    let mut text = vec![0; length + 2];
+    stream.read_exact(&mut text)?;
+    seen.extend(&text);
+    text.truncate(length);
+    Ok(text)
+}
+
+fn values(stream: &mut impl BufRead, count: &str, each: usize, seen: &mut Vec<u8>) -> io::Result<Vec<Resp>> {
+    let count: usize = count.parse().map_err(|_| wrong())?;
+    (0..count * each).map(|_| read(stream, seen)).collect()
 }
 
 fn wrong() -> io::Error {

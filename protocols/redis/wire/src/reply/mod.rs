@@ -4,6 +4,8 @@ mod answers;
 mod cursor;
 mod failure;
 mod kind;
+#[cfg(test)]
+mod tests;
 mod value;
 mod writer;
 

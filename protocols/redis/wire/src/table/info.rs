@@ -19,7 +19,11 @@ pub fn info(writer: &mut Writer<'_>, row: &Row) {
     for spec in row.keys {
         key_spec(writer, spec);
     }
-    writer.set(row.subcommands.len());
+    // Redis itself says an empty set, and an array of some.
+    match row.subcommands.len() {
+        0 => writer.set(0),
+        count => writer.array(count),
+    }
     for subcommand in row.subcommands {
         info(writer, subcommand);
     }

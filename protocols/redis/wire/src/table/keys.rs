@@ -65,6 +65,7 @@ impl Row {
                 Ok(Some(range)) => keys.push(range)?,
                 Ok(None) => (),
                 Err(KeyError::Invalid) if self.flags.has(Flags::NO_MANDATORY_KEYS) => return Ok(Keys::default()),
+                Err(KeyError::Invalid) if self.name.starts_with("georadius") => return georadius(command),
                 Err(error) => return Err(error),
             }
         }
@@ -115,6 +116,19 @@ impl Keys {
         *place = range;
         self.count += 1;
         Ok(())
+    }
+
+    /// Adds the key that a result goes to, if there is one.
+    fn push_store(&mut self, at: Option<usize>) -> Result<(), KeyError> {
+        let Some(at) = at else {
+            return Ok(());
+        };
+        self.push(KeyRange {
+            first: at,
+            last: at,
+            step: 1,
+            flags: KeyFlags::OW.or(KeyFlags::UPDATE),
+        })
     }
 
     fn one(first: usize, last: usize, flags: KeyFlags) -> Self {
@@ -253,14 +267,24 @@ fn sort(command: &Command<'_>) -> Result<Keys, KeyError> {
         }
         at += 1;
     }
-    if let Some(store) = store {
-        keys.push(KeyRange {
-            first: store,
-            last: store,
-            step: 1,
-            flags: KeyFlags::OW.or(KeyFlags::UPDATE),
-        })?;
+    keys.push_store(store)?;
+    Ok(keys)
+}
+
+/// GEORADIUS key … STORE key, where a word without a key behind it spoils the specifications (`db.c`,
+/// `georadiusGetKeys`): then the last that has one counts.
+fn georadius(command: &Command<'_>) -> Result<Keys, KeyError> {
+    let mut keys = Keys::one(1, 1, KeyFlags::RO.or(KeyFlags::ACCESS));
+    let mut store = None;
+    let mut at = 5;
+    while at + 1 < command.count() {
+        if command.is(at, b"STORE") || command.is(at, b"STOREDIST") {
+            store = Some(at + 1);
+            at += 1;
+        }
+        at += 1;
     }
+    keys.push_store(store)?;
     Ok(keys)
 }
 
@@ -299,7 +323,8 @@ fn xread(command: &Command<'_>) -> Result<Keys, KeyError> {
         };
     }
     let left = command.count() - at - 1;
-    if left == 0 || !left.is_multiple_of(2) {
+    // An odd one out is the server's to refuse; it counts the same keys.
+    if left < 2 {
         return Err(KeyError::Invalid);
     }
     Ok(Keys::one(at + 1, at + left / 2, KeyFlags::RO.or(KeyFlags::ACCESS)))
