@@ -240,8 +240,11 @@ impl Cursor {
             self.pending - 1
         };
         let pending = others.checked_add(values).filter(|pending| *pending < STREAMED);
-        self.pending = pending.ok_or(ReplyError::Length)? + 1;
-        self.complete();
+        match pending.ok_or(ReplyError::Length)? {
+            // The last of all: what it is the end of ends with it.
+            0 => self.complete(),
+            pending => self.pending = pending,
+        }
         Ok(())
     }
 

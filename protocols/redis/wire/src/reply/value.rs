@@ -49,7 +49,11 @@ impl<'a> Value<'a> {
                 _ => return Err(ReplyError::Length),
             };
             let behind = rest.get(used..).unwrap_or_default();
-            let attributes = whole(Cursor::before(values), behind)?;
+            let attributes = if values == 0 {
+                0
+            } else {
+                whole(Cursor::before(values), behind)?
+            };
             rest = behind.get(attributes..).unwrap_or_default();
         }
         Ok((Self::of_whole(rest)?, total))
@@ -173,8 +177,8 @@ pub struct Items<'a> {
 }
 
 impl Items<'_> {
-    /// How many there are, where that is told.
-    pub fn count(&self) -> Option<u64> {
+    /// How many are left, where that is told beforehand.
+    pub fn declared(&self) -> Option<u64> {
         self.left
     }
 }
@@ -241,9 +245,6 @@ impl<'a> Iterator for Chunks<'a> {
 
 /// How many bytes a reply takes, all of which must be here.
 fn whole(mut cursor: Cursor, bytes: &[u8]) -> Result<usize, ReplyError> {
-    if cursor == Cursor::before(0) && bytes.is_empty() {
-        return Err(ReplyError::Cut);
-    }
     let walk = cursor.walk(bytes)?;
     if walk.ended { Ok(walk.run) } else { Err(ReplyError::Cut) }
 }
