@@ -329,13 +329,12 @@ impl Redis {
         self.tls_port = Some(port);
         self.set("tls-cert-file", &identity.certificate.display().to_string());
         self.set("tls-key-file", &identity.key.display().to_string());
-        match client_ca {
-            Some(ca) => self.set("tls-ca-cert-file", &ca.display().to_string()),
-            None => {
-                // It insists on an authority even where it asks nobody for a certificate.
-                self.set("tls-ca-cert-file", &identity.certificate.display().to_string());
-                self.set("tls-auth-clients", "no");
-            }
+        if let Some(ca) = client_ca {
+            self.set("tls-ca-cert-file", &ca.display().to_string());
+        } else {
+            // It insists on an authority even where it asks nobody for a certificate.
+            self.set("tls-ca-cert-file", &identity.certificate.display().to_string());
+            self.set("tls-auth-clients", "no");
         }
     }
 

@@ -127,8 +127,8 @@ fn joined(kind: &str, constants: &[String]) -> String {
     match constants.split_first() {
         None => format!("{kind}::NONE"),
         Some((first, rest)) => {
-            let rest: String = rest.iter().map(|name| format!(".or({kind}::{name})")).collect();
-            format!("{kind}::{first}{rest}")
+            let start = format!("{kind}::{first}");
+            rest.iter().fold(start, |all, name| format!("{all}.or({kind}::{name})"))
         }
     }
 }

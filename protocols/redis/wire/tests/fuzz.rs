@@ -120,12 +120,10 @@ fn read_replies(bytes: &[u8]) {
 fn look(value: &Value<'_>, depth: usize) {
     let _ = (value.text(), value.integer());
     if let Value::Streamed(chunks) = value {
-        chunks.for_each(drop);
+        chunks.clone().for_each(drop);
     }
-    for item in value.items().into_iter().flatten().filter(|_| depth < 8) {
-        if let Ok(item) = item {
-            look(&item, depth + 1);
-        }
+    for item in value.items().into_iter().flatten().filter(|_| depth < 8).flatten() {
+        look(&item, depth + 1);
     }
 }
 
@@ -143,14 +141,11 @@ fn damaged_streams() {
             let recorded = RECORDED[usize::from(*which) % RECORDED.len()];
             let recorded = &recorded[usize::from(*start) % recorded.len()..];
             let mut bytes = recorded[..usize::from(*length).min(recorded.len())].to_vec();
-            for (at, byte) in changes
-                .iter()
-                .filter(|_| !bytes.is_empty())
-                .cloned()
-                .collect::<Vec<_>>()
-            {
-                let at = usize::from(at) % bytes.len();
-                bytes[at] = byte;
+            if !bytes.is_empty() {
+                for (at, byte) in changes {
+                    let at = usize::from(*at) % bytes.len();
+                    bytes[at] = *byte;
+                }
             }
             read_requests(&bytes);
             read_replies(&bytes);

@@ -123,7 +123,7 @@ fn same(own: &Value<'_>, other: &Resp) -> bool {
         | (Value::Set(items), Resp::Set(others))
         | (Value::Map(items), Resp::Map(others))
         | (Value::Push(items), Resp::Push(others)) => {
-            let own: Vec<_> = items.map(Result::unwrap).collect();
+            let own: Vec<_> = items.clone().map(Result::unwrap).collect();
             own.len() == others.len() && own.iter().zip(others).all(|(own, other)| same(own, other))
         }
         _ => false,
@@ -160,7 +160,7 @@ fn say(writer: &mut Writer<'_>, value: &Value<'_>) {
         Value::Boolean(yes) => return writer.boolean(*yes),
         Value::Streamed(_) => panic!("Redis streams nothing"),
         Value::Array(items) | Value::Set(items) | Value::Map(items) | Value::Push(items) => {
-            items.map(Result::unwrap).collect::<Vec<_>>()
+            items.clone().map(Result::unwrap).collect::<Vec<_>>()
         }
     };
     match value {
@@ -169,7 +169,9 @@ fn say(writer: &mut Writer<'_>, value: &Value<'_>) {
         Value::Push(_) => writer.push(values.len()),
         _ => writer.array(values.len()),
     }
-    values.iter().for_each(|value| say(writer, value));
+    for value in &values {
+        say(writer, value);
+    }
 }
 
 #[test]

@@ -228,9 +228,9 @@ fn no_effect_is_overlooked() {
         let words: Vec<&str> = row.name.split('|').collect();
         let mut arriving = Vec::new();
         tidegate_redis_wire::request::command_head(&mut arriving, 9);
-        words
-            .iter()
-            .for_each(|word| tidegate_redis_wire::request::argument(&mut arriving, word.as_bytes()));
+        for word in words {
+            tidegate_redis_wire::request::argument(&mut arriving, word.as_bytes());
+        }
         let limits = tidegate_redis_wire::request::Limits::default();
         let mut splitter = tidegate_redis_wire::request::Splitter::new(limits, false);
         let Ok(tidegate_redis_wire::request::Step::More(more)) = splitter.next(&arriving) else {

@@ -36,9 +36,9 @@ pub enum Hash {
     Fnv1_32,
     /// FNV-1a in 32 bits.
     Fnv1a32,
-    /// Hsieh's SuperFastHash.
+    /// Hsieh's `SuperFastHash`.
     Hsieh,
-    /// MurmurHash2 with a seed made of the length.
+    /// `MurmurHash2` with a seed made of the length.
     Murmur,
     /// Jenkins' lookup3.
     Jenkins,

@@ -136,9 +136,9 @@ impl Tree {
                 let each = if kind == b'%' { 2 } else { 1 };
                 out.push(kind);
                 out.extend(format!("{}\r\n", values.len() / each).bytes());
-                values[..values.len() / each * each]
-                    .iter()
-                    .for_each(|value| value.write(out));
+                for value in &values[..values.len() / each * each] {
+                    value.write(out);
+                }
             }
             Self::Attributed(key, value) => {
                 out.extend(b"|1\r\n+k\r\n");
@@ -147,7 +147,9 @@ impl Tree {
             }
             Self::Streamed(set, values) => {
                 out.extend(if *set { b"~?\r\n" } else { b"*?\r\n" });
-                values.iter().for_each(|value| value.write(out));
+                for value in values {
+                    value.write(out);
+                }
                 out.extend(b".\r\n");
             }
             Self::Chunks(chunks) => {
@@ -166,7 +168,7 @@ impl Tree {
 /// Looks into all of a reply.
 fn look(value: &Value<'_>, depth: usize) -> usize {
     if let Value::Streamed(chunks) = value {
-        return chunks.map(<[u8]>::len).sum();
+        return chunks.clone().map(<[u8]>::len).sum();
     }
     let Some(items) = value.items().filter(|_| depth < 8) else {
         return 1;

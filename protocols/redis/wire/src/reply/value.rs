@@ -5,7 +5,7 @@ use super::{Failure, Kind};
 use crate::{ReplyError, number};
 
 /// A reply, read as far as it is looked into: aggregates are views that read their values when asked.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Value<'a> {
     /// Nothing: `_`, `$-1`, `*-1`.
     Null,
@@ -78,7 +78,7 @@ impl<'a> Value<'a> {
     /// The values of an aggregate of any sort.
     pub fn items(&self) -> Option<Items<'a>> {
         match self {
-            Self::Array(items) | Self::Set(items) | Self::Map(items) | Self::Push(items) => Some(*items),
+            Self::Array(items) | Self::Set(items) | Self::Map(items) | Self::Push(items) => Some(items.clone()),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ impl<'a> Value<'a> {
     /// Keys and values of a map, or of an array that stands for one in RESP2.
     pub fn pairs(&self) -> Option<Pairs<'a>> {
         match self {
-            Self::Array(items) | Self::Map(items) => Some(Pairs(*items)),
+            Self::Array(items) | Self::Map(items) => Some(Pairs(items.clone())),
             _ => None,
         }
     }
@@ -159,8 +159,8 @@ impl fmt::Debug for Value<'_> {
             Self::Integer(_) | Self::Double(_) | Self::Boolean(_) | Self::BigNumber(_) => f.write_str("Number"),
             Self::Streamed(_) => f.write_str("Streamed"),
             Self::Simple(text) | Self::Bulk(text) | Self::Verbatim(_, text) => write!(f, "Text({})", text.len()),
-            Self::Array(items) => f.debug_list().entries(*items).finish(),
-            Self::Set(items) => f.debug_set().entries(*items).finish(),
+            Self::Array(items) => f.debug_list().entries(items.clone()).finish(),
+            Self::Set(items) => f.debug_set().entries(items.clone()).finish(),
             Self::Map(items) => f.debug_tuple("Map").field(items).finish(),
             Self::Push(items) => f.debug_tuple("Push").field(items).finish(),
         }
@@ -169,7 +169,7 @@ impl fmt::Debug for Value<'_> {
 
 /// The values of an aggregate, in order. Each is read when it is asked for; to look into nested ones costs a walk over
 /// them for each level.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Items<'a> {
     rest: &'a [u8],
     /// How many there are; `None` up to a mark.
@@ -207,12 +207,12 @@ impl<'a> Iterator for Items<'a> {
 
 impl fmt::Debug for Items<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(*self).finish()
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 
 /// Keys with their values.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Pairs<'a>(Items<'a>);
 
 impl<'a> Iterator for Pairs<'a> {
@@ -226,7 +226,7 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 /// The pieces of a streamed string, in order.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Chunks<'a>(&'a [u8]);
 
 impl<'a> Iterator for Chunks<'a> {

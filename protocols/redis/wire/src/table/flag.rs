@@ -113,7 +113,7 @@ words! {
     STRING = "@string",
     /// Of bitmaps.
     BITMAP = "@bitmap",
-    /// Of HyperLogLogs.
+    /// Of `HyperLogLog`.
     HYPERLOGLOG = "@hyperloglog",
     /// Of places.
     GEO = "@geo",
