@@ -205,12 +205,13 @@ impl Row {
 fn blocks(command: &Command<'_>) -> bool {
     let mut arguments = command.arguments_from(1);
     while let Some(argument) = arguments.next() {
-        let skip = match argument.to_ascii_uppercase().as_slice() {
-            b"BLOCK" => return true,
-            b"STREAMS" => return false,
-            b"COUNT" => 1,
-            b"GROUP" => 2,
-            _ => 0,
+        let is = |word: &[u8]| argument.eq_ignore_ascii_case(word);
+        let skip = match () {
+            () if is(b"BLOCK") => return true,
+            () if is(b"STREAMS") => return false,
+            () if is(b"COUNT") => 1,
+            () if is(b"GROUP") => 2,
+            () => 0,
         };
         for _ in 0..skip {
             arguments.next();

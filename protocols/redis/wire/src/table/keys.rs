@@ -240,6 +240,10 @@ fn argument<'a>(command: &Command<'a>, index: usize) -> Result<&'a [u8], KeyErro
     })
 }
 
+fn is(argument: &[u8], word: &[u8]) -> bool {
+    argument.eq_ignore_ascii_case(word)
+}
+
 /// Commands whose specifications do not tell all, by the rules of their own parsers.
 fn by_hand(name: &str, command: &Command<'_>) -> Option<Result<Keys, KeyError>> {
     Some(match name {
@@ -258,14 +262,15 @@ fn sort(command: &Command<'_>) -> Result<Keys, KeyError> {
     let mut store = None;
     let mut at = 2;
     while at < command.count() {
-        let word = argument(command, at)?.to_ascii_uppercase();
-        match word.as_slice() {
-            b"LIMIT" => at += 2,
-            b"GET" | b"BY" => at += 1,
-            b"STORE" if at + 1 < command.count() => store = Some(at + 1),
-            _ => (),
+        let word = argument(command, at)?;
+        if is(word, b"STORE") && at + 1 < command.count() {
+            store = Some(at + 1);
         }
-        at += 1;
+        at += match () {
+            () if is(word, b"LIMIT") => 3,
+            () if is(word, b"GET") || is(word, b"BY") => 2,
+            () => 1,
+        };
     }
     keys.push_store(store)?;
     Ok(keys)
@@ -294,16 +299,18 @@ fn migrate(command: &Command<'_>) -> Result<Keys, KeyError> {
     let single = Keys::one(3, 3, flags);
     let mut at = 6;
     while at < command.count() {
-        let word = argument(command, at)?.to_ascii_uppercase();
-        match word.as_slice() {
-            b"KEYS" if !argument(command, 3)?.is_empty() => return Err(KeyError::Invalid),
-            b"KEYS" if at + 1 < command.count() => return Ok(Keys::one(at + 1, command.count() - 1, flags)),
-            b"KEYS" => return Err(KeyError::Invalid),
-            b"AUTH" => at += 1,
-            b"AUTH2" => at += 2,
-            _ => (),
+        let word = argument(command, at)?;
+        if is(word, b"KEYS") {
+            // Together with a key it is a mistake, and without keys behind it too.
+            let sound = argument(command, 3)?.is_empty() && at + 1 < command.count();
+            let keys = Keys::one(at + 1, command.count() - 1, flags);
+            return sound.then_some(keys).ok_or(KeyError::Invalid);
         }
-        at += 1;
+        at += match () {
+            () if is(word, b"AUTH") => 2,
+            () if is(word, b"AUTH2") => 3,
+            () => 1,
+        };
     }
     Ok(single)
 }
@@ -313,13 +320,13 @@ fn migrate(command: &Command<'_>) -> Result<Keys, KeyError> {
 fn xread(command: &Command<'_>) -> Result<Keys, KeyError> {
     let mut at = 1;
     loop {
-        let word = argument(command, at)?.to_ascii_uppercase();
-        at += match word.as_slice() {
-            b"BLOCK" | b"COUNT" => 2,
-            b"GROUP" => 3,
-            b"NOACK" => 1,
-            b"STREAMS" => break,
-            _ => return Err(KeyError::Invalid),
+        let word = argument(command, at)?;
+        at += match () {
+            () if is(word, b"STREAMS") => break,
+            () if is(word, b"BLOCK") || is(word, b"COUNT") => 2,
+            () if is(word, b"GROUP") => 3,
+            () if is(word, b"NOACK") => 1,
+            () => return Err(KeyError::Invalid),
         };
     }
     let left = command.count() - at - 1;
