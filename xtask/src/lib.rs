@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod redis_commands;
 pub mod tidy;
 
 /// The root of the repository.
