@@ -1,0 +1,3 @@
+//! One Redis or Valkey client connection, from hello to goodbye.
+
+mod pin;
