@@ -124,6 +124,12 @@ impl<'b> Builder<'b> {
         });
     }
 
+    /// A plan, or its mistakes among the findings.
+    pub(crate) fn noting<P, M: Into<Finding>>(&mut self, plan: Result<P, Vec<M>>) -> Option<P> {
+        plan.map_err(|mistakes| self.findings.extend(mistakes.into_iter().map(Into::into)))
+            .ok()
+    }
+
     fn acceptor(
         &mut self,
         name: &str,

@@ -67,14 +67,10 @@ impl Gateway {
     ) -> Result<Arc<Self>, EngineError> {
         let protocols = Protocols::new(registry, loaded.config.node);
         let engine = Engine::start(&loaded.config.runtime, protocols.all(), Arc::clone(registry))?;
-        let Plan {
-            listeners,
-            postgres,
-            kept,
-        } = plan;
+        let Plan { listeners, plans, kept } = plan;
         let mut discoveries = Discoveries::default();
         discoveries.follow(&kept.clusters);
-        protocols.install(postgres);
+        protocols.install(plans);
         if let Err(error) = engine.apply(listeners).await {
             engine.stop().await;
             return Err(error);
@@ -137,7 +133,7 @@ impl Gateway {
         // New listeners are bound first, and that is the one step that can still fail.
         let applied = self.engine.apply(plan.listeners).await;
         applied.map_err(|error| vec![error.to_string()])?;
-        self.protocols.install(plan.postgres);
+        self.protocols.install(plan.plans);
         force.discoveries.follow(&plan.kept.clusters);
         if let Some(log) = &self.log
             && let Err(error) = log.set_level(&loaded.config.log.level)

@@ -15,6 +15,7 @@ use tidegate_dns::{Dns, DnsConfig};
 use tidegate_engine::{ListenerConfig, ListenerPlan, Protocol, RuntimeConfig};
 use tidegate_fixed::Fixed;
 use tidegate_postgres::{PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPlan, targets};
+use tidegate_redis::{Redis, RedisCluster, RedisListener, RedisMistake, RedisPlan};
 use tidegate_telemetry::{LogConfig, Registry};
 
 use crate::builder::{Builder, Kept, Purpose};
@@ -53,6 +54,8 @@ pub(crate) struct Config {
 pub(crate) enum Listener {
     /// PostgreSQL.
     Postgres(Chained<PostgresListener>),
+    /// Redis and Valkey.
+    Redis(RedisListener),
 }
 
 /// A set of servers, by the protocol that they speak.
@@ -62,6 +65,8 @@ pub(crate) enum Listener {
 pub(crate) enum Servers {
     /// PostgreSQL.
     Postgres(Discovered<PostgresCluster>),
+    /// Redis and Valkey.
+    Redis(Discovered<RedisCluster>),
 }
 
 /// A listener whose exchanges run through transforms.
@@ -107,8 +112,15 @@ pub(crate) enum Discovery {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) listeners: Vec<ListenerPlan>,
-    pub(crate) postgres: PostgresPlan,
+    pub(crate) plans: Plans,
     pub(crate) kept: Kept,
+}
+
+/// What each protocol is told.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    postgres: PostgresPlan,
+    redis: RedisPlan,
 }
 
 /// Where a cluster's endpoints come from.
@@ -123,6 +135,7 @@ impl Listener {
     pub(crate) fn common(&self) -> &ListenerConfig {
         match self {
             Self::Postgres(chained) => &chained.listener.common,
+            Self::Redis(listener) => &listener.common,
         }
     }
 }
@@ -149,37 +162,47 @@ impl Origin {
 /// The protocols of this process.
 pub(crate) struct Protocols {
     postgres: Arc<Postgres>,
+    redis: Arc<Redis>,
 }
 
 /// PostgreSQL's number among [`Protocols::all`].
 const POSTGRES: usize = 0;
+/// Redis's.
+const REDIS: usize = 1;
 
 impl Protocols {
     /// Made once per process.
     pub(crate) fn new(registry: &Arc<Registry>, node: u8) -> Self {
         Self {
             postgres: Postgres::new(registry, node),
+            redis: Redis::new(),
         }
     }
 
     /// In the order of their numbers.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Protocol>> {
-        vec![Arc::clone(&self.postgres) as _]
+        vec![Arc::clone(&self.postgres) as _, Arc::clone(&self.redis) as _]
     }
 
     /// Gives every protocol its part of the Plan.
-    pub(crate) fn install(&self, postgres: PostgresPlan) {
-        self.postgres.install(postgres);
+    pub(crate) fn install(&self, plans: Plans) {
+        self.postgres.install(plans.postgres);
+        self.redis.install(plans.redis);
     }
 
     /// Follows the servers' health for as long as it is polled.
     pub(crate) fn watch_health(&self) -> impl Future<Output = ()> + Send + 'static {
-        Arc::clone(&self.postgres).watch_health()
+        let (postgres, redis) = (Arc::clone(&self.postgres), Arc::clone(&self.redis));
+        async move {
+            futures_util::future::join(postgres.watch_health(), redis.watch_health()).await;
+        }
     }
 
     /// Why clients should be sent elsewhere.
     pub(crate) fn unready(&self) -> Vec<String> {
-        self.postgres.unready()
+        let mut reasons = self.postgres.unready();
+        reasons.extend(self.redis.unready());
+        reasons
     }
 }
 
@@ -193,43 +216,88 @@ impl Plan {
     ) -> Result<Self, Vec<Finding>> {
         let mut builder = Builder::new(purpose, before, registry);
         builder.addresses(config);
-        let (mut postgres_listeners, mut postgres_clusters) = (BTreeMap::new(), BTreeMap::new());
-        let mut chains = HashMap::new();
-        for (name, Servers::Postgres(servers)) in &config.clusters {
-            let cluster = &servers.cluster;
-            let origin = Origin {
-                targets: targets(cluster),
-                discovery: servers.discovery,
-            };
-            builder.cluster(name, cluster.balance, cluster.health, origin);
-            postgres_clusters.insert(name.clone(), cluster.clone());
+        let mut parts = Parts::default();
+        for (name, servers) in &config.clusters {
+            parts.cluster(&mut builder, name, servers);
         }
-        for (name, Listener::Postgres(chained)) in &config.listeners {
-            chains.insert(name.clone(), builder.chain(name, &chained.chain));
-            builder.listener(name, &chained.listener.common, POSTGRES, &[b"postgresql"]);
-            postgres_listeners.insert(name.clone(), chained.listener.clone());
+        for (name, listener) in &config.listeners {
+            parts.listener(&mut builder, name, listener);
         }
+        let plans = parts.plans(&mut builder);
+        match plans {
+            Some(plans) if builder.findings.is_empty() => Ok(Self {
+                listeners: builder.listeners,
+                plans,
+                kept: builder.kept,
+            }),
+            _ => Err(builder.findings),
+        }
+    }
+}
+
+/// The configuration by protocol, as their plans are built from it.
+#[derive(Default)]
+struct Parts {
+    postgres: (BTreeMap<String, PostgresListener>, BTreeMap<String, PostgresCluster>),
+    chains: HashMap<String, Vec<Arc<dyn Factory>>>,
+    redis: (BTreeMap<String, RedisListener>, BTreeMap<String, RedisCluster>),
+}
+
+impl Parts {
+    fn cluster(&mut self, builder: &mut Builder<'_>, name: &str, servers: &Servers) {
+        let (balance, health, targets, discovery) = match servers {
+            Servers::Postgres(Discovered { cluster, discovery }) => {
+                self.postgres.1.insert(name.to_owned(), cluster.clone());
+                (cluster.balance, cluster.health, targets(cluster), *discovery)
+            }
+            Servers::Redis(Discovered { cluster, discovery }) => {
+                self.redis.1.insert(name.to_owned(), cluster.clone());
+                let targets = tidegate_redis::targets(cluster);
+                (cluster.balance, cluster.health, targets, *discovery)
+            }
+        };
+        builder.cluster(name, balance, health, Origin { targets, discovery });
+    }
+
+    fn listener(&mut self, builder: &mut Builder<'_>, name: &str, listener: &Listener) {
+        match listener {
+            Listener::Postgres(chained) => {
+                self.chains.insert(name.to_owned(), builder.chain(name, &chained.chain));
+                builder.listener(name, &chained.listener.common, POSTGRES, &[b"postgresql"]);
+                self.postgres.0.insert(name.to_owned(), chained.listener.clone());
+            }
+            Listener::Redis(listener) => {
+                builder.listener(name, &listener.common, REDIS, &[]);
+                self.redis.0.insert(name.to_owned(), listener.clone());
+            }
+        }
+    }
+
+    /// Builds every protocol's plan; mistakes are the builder's findings.
+    fn plans(self, builder: &mut Builder<'_>) -> Option<Plans> {
         let members = builder.kept.clusters.iter();
         let endpoints = members
             .map(|(name, member)| (name.clone(), Arc::clone(&member.cluster)))
             .collect();
-        match PostgresPlan::build(&postgres_listeners, &postgres_clusters, &endpoints, chains) {
-            Ok(postgres) if builder.findings.is_empty() => Ok(Self {
-                listeners: builder.listeners,
-                postgres,
-                kept: builder.kept,
-            }),
-            Ok(_) => Err(builder.findings),
-            Err(mistakes) => {
-                builder.findings.extend(mistakes.into_iter().map(Finding::from));
-                Err(builder.findings)
-            }
-        }
+        let postgres = PostgresPlan::build(&self.postgres.0, &self.postgres.1, &endpoints, self.chains);
+        let postgres = builder.noting(postgres);
+        let redis = builder.noting(RedisPlan::build(&self.redis.0, &self.redis.1, &endpoints));
+        postgres.zip(redis).map(|(postgres, redis)| Plans { postgres, redis })
     }
 }
 
 impl From<PlanMistake> for Finding {
     fn from(mistake: PlanMistake) -> Self {
+        Self {
+            path: mistake.path,
+            message: mistake.message,
+            candidates: mistake.candidates,
+        }
+    }
+}
+
+impl From<RedisMistake> for Finding {
+    fn from(mistake: RedisMistake) -> Self {
         Self {
             path: mistake.path,
             message: mistake.message,

@@ -108,8 +108,7 @@ impl Mux {
     }
 
     /// Gives a seat up. Replies that are still to come to it are swallowed.
-    pub fn leave(&mut self, seat: MuxSeat) {
-        let MuxSeat(index) = seat;
+    pub fn leave(&mut self, MuxSeat(index): MuxSeat) {
         if let Some(book) = self.seats.get_mut(index) {
             book.left = true;
             book.waiting = 0;

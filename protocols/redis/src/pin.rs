@@ -370,7 +370,11 @@ mod tests {
                     assert!(self.own.is_none(), "order would be lost");
                     let answers = self.shared.run(effect, fails);
                     assert_eq!(answers.len(), 1, "{effect:?} has one answer");
-                    assert_eq!(self.shared, Server::default(), "{effect:?} leaves something for the others");
+                    assert_eq!(
+                        self.shared,
+                        Server::default(),
+                        "{effect:?} leaves something for the others"
+                    );
                 }
                 Place::Own | Place::Spoil => {
                     let (pin, server) = self.own.get_or_insert_default();
@@ -378,7 +382,10 @@ mod tests {
                     self.coming.extend(server.run(effect, fails));
                 }
                 Place::Gateway => {
-                    let owed = self.own.as_ref().is_none_or(|(pin, _)| pin.streams() || self.coming.is_empty());
+                    let owed = self
+                        .own
+                        .as_ref()
+                        .is_none_or(|(pin, _)| pin.streams() || self.coming.is_empty());
                     assert!(owed, "an answer of the gateway's overtakes one of the server's");
                 }
                 Place::Refuse(_) | Place::Wait => {}

@@ -1,0 +1,176 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tidegate_base::{Period, Secret, Size};
+use tidegate_cluster::{Balance, Connect, EndpointConfig, Health, RouteMatch};
+use tidegate_engine::ListenerConfig;
+use tidegate_net::{Keepalive, TlsClient};
+use tidegate_pool::PoolLimits;
+
+/// A listener for Redis clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RedisListener {
+    /// What every listener has.
+    #[serde(flatten)]
+    pub common: ListenerConfig,
+    /// How clients prove who they are.
+    #[serde(default)]
+    pub login: RedisLogin,
+    /// Where clients go; the first rule that holds wins. A client for which none holds is refused.
+    #[schemars(length(min = 1))]
+    pub routes: Vec<RedisRoute>,
+    /// The longest argument of a command.
+    #[serde(default = "sixty_four_mib")]
+    pub max_request: Size,
+}
+
+/// How clients prove who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisLogin {
+    /// What a client must show.
+    pub method: RedisLoginMethod,
+    /// Users, by name; `default` is who logs in without a name.
+    pub users: BTreeMap<String, RedisUser>,
+}
+
+/// What a client must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedisLoginMethod {
+    /// Nothing: for a Unix socket or a network where everyone is trusted.
+    Trust,
+    /// A password, by AUTH or HELLO.
+    #[default]
+    Password,
+}
+
+/// A user that the gateway knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisUser {
+    /// The password, or `#` and its SHA-256 hash in hexadecimal, as in Redis's own ACL rules.
+    pub password: Secret,
+    /// Whether this user may log in at all.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// One rule of the route table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisRoute {
+    /// What the client must be like; holds for everyone when absent. It is looked at when the client has logged in.
+    #[serde(default, rename = "match")]
+    pub matches: RouteMatch,
+    /// The cluster to go to.
+    pub cluster: String,
+}
+
+/// A Redis or Valkey server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RedisCluster {
+    /// The server: one endpoint.
+    #[schemars(length(min = 1, max = 1))]
+    pub endpoints: Vec<EndpointConfig>,
+    /// How a server is chosen among those of a role.
+    #[serde(default)]
+    pub balance: Balance,
+    /// How connections are opened.
+    #[serde(default)]
+    pub connect: Connect,
+    /// When a server counts as ill, and how it comes back.
+    #[serde(default)]
+    pub health: Health,
+    /// TCP keep-alive towards servers.
+    #[serde(default)]
+    pub keepalive: Keepalive,
+    /// TLS towards servers. Redis has no way to ask for it: with `prefer` it is not used.
+    #[serde(default)]
+    pub tls: TlsClient,
+    /// How server connections are shared.
+    #[serde(default)]
+    pub pool: RedisPool,
+    /// Who to be at the server; the default user without a password when absent.
+    #[serde(default)]
+    pub credential: Option<RedisCredential>,
+    /// How long things may take.
+    #[serde(default)]
+    pub timeouts: RedisTimeouts,
+}
+
+/// How server connections are shared. Ordinary commands of all clients go over a few shared connections; transactions,
+/// blocking commands, subscriptions and what else makes state take one of the client's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RedisPool {
+    /// How many connections are shared, for each data thread, database and version of the protocol.
+    #[schemars(range(min = 1, max = 64))]
+    pub shared: usize,
+    /// The most commands under way on one shared connection; further clients wait.
+    #[schemars(range(min = 1))]
+    pub commands: usize,
+    /// The most commands of one client under way; its further ones wait.
+    #[schemars(range(min = 1))]
+    pub commands_per_client: usize,
+    /// The most bytes of replies that wait for a client which does not read them; beyond, it is closed.
+    pub reply_buffer: Size,
+    /// How many connections there are that clients have for their own, and for how long.
+    #[serde(flatten)]
+    pub limits: PoolLimits,
+}
+
+impl Default for RedisPool {
+    fn default() -> Self {
+        Self {
+            shared: 2,
+            commands: 65_536,
+            commands_per_client: 4096,
+            reply_buffer: Size::mib(64),
+            limits: PoolLimits::default(),
+        }
+    }
+}
+
+/// Who to be at the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisCredential {
+    /// The user.
+    #[serde(default = "default_user")]
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// How long things may take; 0 means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisTimeouts {
+    /// A shared connection that owes answers and says nothing for longer is given up.
+    pub reply: Period,
+    /// A client that takes nothing of what is written to it for longer is closed.
+    pub client_write: Period,
+}
+
+impl Default for RedisTimeouts {
+    fn default() -> Self {
+        Self {
+            reply: Period::seconds(60),
+            client_write: Period::seconds(60),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn sixty_four_mib() -> Size {
+    Size::mib(64)
+}
+
+fn default_user() -> String {
+    "default".to_owned()
+}

@@ -1,0 +1,120 @@
+//! AUTH and HELLO as far as the gateway answers them; the texts are Redis's own (`acl.c`, `networking.c`).
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tidegate_base::{Reason, Refusal};
+use tidegate_cluster::Subject;
+use tidegate_redis_wire::reply::Version;
+use tidegate_redis_wire::request::Command;
+
+use crate::plan::ListenerRules;
+use crate::users::Users;
+
+pub(crate) const NO_AUTH: &str = "NOAUTH Authentication required.";
+pub(crate) const HELLO_NO_AUTH: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
+     HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+     version at the same time";
+pub(crate) const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+const NO_DEFAULT_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the default user. Are \
+     you sure your configuration is correct?";
+const NO_PROTO: &str = "NOPROTO unsupported protocol version";
+const NO_NUMBER: &str = "ERR Protocol version is not an integer or out of range";
+
+/// What a client tells with HELLO.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Hello<'a> {
+    pub(crate) version: Option<Version>,
+    pub(crate) auth: Option<(&'a [u8], &'a [u8])>,
+    pub(crate) name: Option<&'a [u8]>,
+}
+
+/// What of a client, beside its user, decides where it goes.
+#[derive(Debug)]
+pub(crate) struct Circumstances {
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) sni: Option<String>,
+    pub(crate) certificate: Vec<String>,
+}
+
+/// Reads HELLO; `Err` is the error to answer.
+pub(crate) fn hello<'a>(command: &Command<'a>) -> Result<Hello<'a>, Cow<'static, str>> {
+    let mut hello = Hello {
+        version: None,
+        auth: None,
+        name: None,
+    };
+    let mut arguments = command.arguments_from(1);
+    if let Some(version) = arguments.next() {
+        let number = std::str::from_utf8(version)
+            .ok()
+            .and_then(|text| text.parse::<i64>().ok());
+        let number = number.ok_or(NO_NUMBER)?;
+        hello.version = Some(Version::by_number(number).ok_or(NO_PROTO)?);
+    }
+    while let Some(option) = arguments.next() {
+        if option.eq_ignore_ascii_case(b"AUTH")
+            && let (Some(user), Some(password)) = (arguments.next(), arguments.next())
+        {
+            hello.auth = Some((user, password));
+        } else if option.eq_ignore_ascii_case(b"SETNAME")
+            && let Some(name) = arguments.next()
+        {
+            if !is_name(name) {
+                return Err(BAD_NAME.into());
+            }
+            hello.name = Some(name);
+        } else {
+            let option = String::from_utf8_lossy(option);
+            return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
+        }
+    }
+    Ok(hello)
+}
+
+/// Checks AUTH; who it is, or the error to answer.
+pub(crate) fn auth(users: &Users, command: &Command<'_>) -> Result<String, &'static str> {
+    match (command.argument(1), command.argument(2), command.count()) {
+        (Some(_), None, 2) if !users.has_default() => Err(NO_DEFAULT_PASSWORD),
+        (Some(password), None, 2) => verify(users, b"default", password),
+        (Some(user), Some(password), 3) => verify(users, user, password),
+        _ => Err("ERR syntax error"),
+    }
+}
+
+/// Checks a user's password.
+pub(crate) fn verify(users: &Users, user: &[u8], password: &[u8]) -> Result<String, &'static str> {
+    // Where nobody has to log in the default user is there, and takes any password.
+    let is_open = users.is_open() && !users.has_default() && user == b"default";
+    if is_open || users.verify(user, password) {
+        Ok(String::from_utf8_lossy(user).into_owned())
+    } else {
+        Err(WRONG_PASS)
+    }
+}
+
+/// Whether a client may be called so (`networking.c`, `validateClientName`).
+pub(crate) fn is_name(name: &[u8]) -> bool {
+    name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+}
+
+/// Where a client goes: the first rule that holds.
+pub(crate) fn route(rules: &ListenerRules, user: &str, around: &Circumstances) -> Result<Arc<str>, Refusal> {
+    let subject = Subject {
+        user,
+        client: around.client,
+        sni: around.sni.as_deref(),
+        certificate: &around.certificate,
+        ..Subject::default()
+    };
+    let rule = rules.routes.iter().find(|rule| rule.conditions.hold(&subject));
+    rule.map(|rule| Arc::clone(&rule.cluster))
+        .ok_or_else(|| Refusal::new(Reason::Denied, format!("no route for user '{user}'")).with_code("NOPERM"))
+}
+
+/// A refusal as an error reply's text, its code first.
+pub(crate) fn words(refusal: &Refusal) -> String {
+    format!("{} {}", refusal.code.as_deref().unwrap_or("ERR"), refusal.text)
+}

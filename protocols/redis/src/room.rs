@@ -1,0 +1,277 @@
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tidegate_base::{Reason, Refusal};
+use tidegate_engine::{ClientView, CoreContext, PoolView, Room, RoomView, ServerView, SessionContext, SessionError};
+
+use crate::Redis;
+use crate::admit::Client;
+use crate::dial::{self, Key, Order};
+use crate::group::{Group, State, Trunk};
+use crate::line::{self, Line};
+use crate::plan::RedisPlan;
+use crate::server::{Server, ServerPool};
+use crate::session::{Session, Shared};
+
+/// Redis's part of one core.
+pub(crate) struct RedisRoom {
+    pub(crate) core: CoreContext,
+    redis: Arc<Redis>,
+    plan: RefCell<(u64, Arc<RedisPlan>)>,
+    groups: RefCell<HashMap<Arc<str>, Rc<Group>>>,
+    sessions: RefCell<HashMap<u64, Rc<Shared>>>,
+}
+
+impl RedisRoom {
+    pub(crate) fn new(redis: Arc<Redis>, core: CoreContext) -> Rc<Self> {
+        let plan = (redis.generation(), redis.plan());
+        Rc::new(Self {
+            core,
+            redis,
+            plan: RefCell::new(plan),
+            groups: RefCell::default(),
+            sessions: RefCell::default(),
+        })
+    }
+
+    /// The plan, as new as can be; groups follow it.
+    pub(crate) fn plan(&self) -> Arc<RedisPlan> {
+        let generation = self.redis.generation();
+        if self.plan.borrow().0 != generation {
+            let plan = self.redis.plan();
+            for group in self.groups.borrow().values() {
+                if let Some(rules) = plan.clusters.get(&group.cluster) {
+                    group.update(rules);
+                }
+            }
+            *self.plan.borrow_mut() = (generation, plan);
+        }
+        Arc::clone(&self.plan.borrow().1)
+    }
+
+    /// What the clients of a cluster share; `Err` when it is not in the plan.
+    pub(crate) fn group(&self, cluster: &Arc<str>) -> Result<Rc<Group>, Refusal> {
+        let plan = self.plan();
+        if let Some(group) = self.groups.borrow().get(cluster) {
+            return Ok(Rc::clone(group));
+        }
+        let rules = plan
+            .clusters
+            .get(cluster)
+            .ok_or_else(|| Refusal::new(Reason::Unavailable, "the cluster of this route is being removed"))?;
+        let group = Group::new(Arc::clone(cluster), Arc::clone(rules));
+        self.groups.borrow_mut().insert(Arc::clone(cluster), Rc::clone(&group));
+        Ok(group)
+    }
+
+    /// Opens a shared connection, whose trunk is in [`State::Opening`] then.
+    pub(crate) fn open_trunk(self: &Rc<Self>, group: &Rc<Group>, key: Key, trunk: &Rc<Trunk>) {
+        trunk.attempt.set(trunk.attempt.get() + 1);
+        *trunk.state.borrow_mut() = State::Opening;
+        let (room, group, trunk) = (Rc::clone(self), Rc::clone(group), Rc::clone(trunk));
+        tokio::task::spawn_local(async move {
+            let opened = match group.order(key) {
+                Ok(order) => room.open(&order).await.map(|opened| (opened, order)),
+                Err(refusal) => Err(refusal),
+            };
+            let (state, failure) = match opened {
+                Ok(((stream, greeting), order)) => {
+                    let now = Instant::now();
+                    let is_tls = stream.tls().is_some();
+                    let line = Line::new(greeting, order.endpoint, is_tls, order.rules.mux, now);
+                    tokio::task::spawn_local(line::run(Rc::clone(&line), room.core.clone(), stream));
+                    (State::Open(line), None)
+                }
+                Err(refusal) => (State::Closed, Some(refusal)),
+            };
+            *trunk.state.borrow_mut() = state;
+            *trunk.failure.borrow_mut() = failure;
+            for waker in trunk.waiting.borrow_mut().drain(..) {
+                waker.wake();
+            }
+        });
+    }
+
+    /// Opens connections for as long as a pool wants some.
+    pub(crate) fn open_wanted(self: &Rc<Self>, group: &Rc<Group>, key: Key, pool: &Rc<ServerPool>) {
+        while pool.take_order().is_some() {
+            let (room, group, pool) = (Rc::clone(self), Rc::clone(group), Rc::clone(pool));
+            tokio::task::spawn_local(async move {
+                let opened = match group.order(key) {
+                    Ok(order) => room.open(&order).await.map(|(stream, _)| (stream, order)),
+                    Err(refusal) => Err(refusal),
+                };
+                match opened {
+                    Ok((stream, order)) => {
+                        let now = Instant::now();
+                        pool.opened(Box::new(Server::new(stream, order.endpoint)), now);
+                    }
+                    Err(refusal) => pool.not_opened(&refusal),
+                }
+            });
+        }
+    }
+
+    /// Opens a connection on a login thread and takes it to this core.
+    async fn open(&self, order: &Order) -> Result<(tidegate_net::Stream, dial::Greeting), Refusal> {
+        let opening = self.core.login.spawn({
+            let order = order.clone();
+            async move { dial::open(&order).await }
+        });
+        let opened = opening.await;
+        match opened {
+            Ok(Ok(opened)) => {
+                let stream = opened.stream.adopt();
+                let stream = stream.map_err(|_| Refusal::new(Reason::Unavailable, "out of sockets"))?;
+                Ok((stream, opened.greeting))
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(cluster = %order.rules.cluster.name, endpoint = %order.endpoint.address, %error,
+                    "cannot open a server connection");
+                Err(error.refusal())
+            }
+            Err(_) => Err(Refusal::new(Reason::ShuttingDown, "the gateway is going down")),
+        }
+    }
+
+    pub(crate) fn enter(&self, shared: &Rc<Shared>) {
+        self.sessions.borrow_mut().insert(shared.id, Rc::clone(shared));
+    }
+
+    pub(crate) fn leave(&self, id: u64) {
+        self.sessions.borrow_mut().remove(&id);
+    }
+
+    fn line_view(&self, group: &Group, key: Key, line: &Line, now: Instant) -> ServerView {
+        ServerView {
+            protocol: "redis",
+            cluster: group.cluster.to_string(),
+            endpoint: line.endpoint.address.to_string(),
+            space: key.database.to_string(),
+            user: user_of(group),
+            ident: line.greeting.id.to_string(),
+            state: "shared",
+            tls: line.is_tls,
+            age: now.saturating_duration_since(line.opened),
+            exchanges: line.exchanges.get(),
+            core: self.core.index,
+        }
+    }
+
+    fn group_views(&self, group: &Group, view: &mut RoomView, now: Instant) {
+        for (key, trunks) in group.trunks.borrow().iter() {
+            for trunk in trunks {
+                if let State::Open(line) = &*trunk.state.borrow()
+                    && !line.is_lost()
+                {
+                    view.servers.push(self.line_view(group, *key, line, now));
+                }
+            }
+        }
+        let endpoint = group
+            .order(Key::default())
+            .map(|order| order.endpoint.address.to_string());
+        for (key, pool) in group.pools.borrow().iter() {
+            let counts = pool.counts();
+            view.pools.push(PoolView {
+                protocol: "redis",
+                cluster: group.cluster.to_string(),
+                endpoint: endpoint.clone().unwrap_or_default(),
+                role: "primary",
+                space: key.database.to_string(),
+                user: user_of(group),
+                mode: "transaction",
+                size: pool.size(),
+                active: counts.lent,
+                idle: counts.idle,
+                opening: counts.opening,
+                waiting: counts.waiting,
+                core: self.core.index,
+            });
+        }
+    }
+}
+
+fn user_of(group: &Group) -> String {
+    let rules = group.rules();
+    let user = rules.credential.as_ref().map(|(user, _)| user.clone());
+    user.unwrap_or_else(|| "default".to_owned())
+}
+
+impl Room for RedisRoom {
+    fn serve(
+        self: Rc<Self>,
+        client: Box<dyn Any + Send>,
+        context: SessionContext,
+    ) -> LocalBoxFuture<'static, Result<(), SessionError>> {
+        match client.downcast::<Client>() {
+            Ok(client) => match Session::new(self, *client, context) {
+                Ok(session) => Box::pin(session),
+                Err(error) => std::future::ready(Err(error)).boxed_local(),
+            },
+            Err(_) => unreachable!("the engine brings to a room what its own protocol admitted"),
+        }
+    }
+
+    fn deliver(self: Rc<Self>, _: Box<dyn Any + Send>) {}
+
+    fn maintain(self: Rc<Self>, now: Instant) {
+        self.plan();
+        let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
+        for group in groups {
+            group.maintain(now);
+            let pools: Vec<_> = group
+                .pools
+                .borrow()
+                .iter()
+                .map(|(key, pool)| (*key, Rc::clone(pool)))
+                .collect();
+            for (key, pool) in pools {
+                let gone = pool.expire(now, |server| server.is_well(&mut Context::from_waker(Waker::noop())));
+                drop(gone);
+                self.open_wanted(&group, key, &pool);
+            }
+        }
+    }
+
+    fn view(&self, now: Instant) -> RoomView {
+        let mut view = RoomView::default();
+        for shared in self.sessions.borrow().values() {
+            view.clients.push(ClientView {
+                id: shared.id,
+                protocol: "redis",
+                listener: shared.listener.to_string(),
+                peer: shared.peer.clone(),
+                user: shared.user.borrow().to_string(),
+                space: shared.database.get().to_string(),
+                application_name: String::from_utf8_lossy(&shared.name.borrow()).into_owned(),
+                cluster: shared.cluster.borrow().to_string(),
+                state: shared.state.get(),
+                tls: shared.is_tls,
+                age: now.saturating_duration_since(shared.since),
+                exchanges: shared.exchanges.get(),
+                core: self.core.index,
+            });
+        }
+        for group in self.groups.borrow().values() {
+            self.group_views(group, &mut view, now);
+        }
+        view
+    }
+}
+
+impl fmt::Debug for RedisRoom {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("RedisRoom")
+            .field("core", &self.core.index)
+            .finish_non_exhaustive()
+    }
+}

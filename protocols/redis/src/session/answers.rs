@@ -1,0 +1,246 @@
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tidegate_redis_wire::reply::{self, Version};
+use tidegate_redis_wire::request::Command;
+use tidegate_redis_wire::table::{Channels, Effect};
+
+use super::{FRESH, Session};
+use crate::dial::Key;
+use crate::login;
+
+const NO_CLUSTER: &str = "ERR This instance has cluster support disabled";
+const NO_REPLY: &str = "ERR CLIENT REPLY OFF and SKIP do not pass this gateway";
+const NO_NUMBER: &str = "ERR value is not an integer or out of range";
+const OUT_OF_RANGE: &str = "ERR DB index is out of range";
+
+impl Session {
+    /// Answers what the gateway answers itself; `false` when it cannot do so yet. Everything before it is answered.
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, effect: Effect, command: &Command<'_>) -> bool {
+        match effect {
+            Effect::Select => return self.select(cx, command),
+            Effect::Hello => return self.hello(cx, command),
+            Effect::Auth => match login::auth(&self.rules.users, command) {
+                Ok(user) => self.become_user(user, None),
+                Err(text) => self.say(|writer| writer.error(text)),
+            },
+            Effect::Name => self.set_name(command),
+            Effect::Identity => self.identify(command),
+            Effect::Reply if command.is(2, b"ON") => self.say_ok(),
+            Effect::Reply => self.say(|writer| writer.error(NO_REPLY)),
+            Effect::ReadOnly | Effect::ReadWrite | Effect::Asking => self.say(|writer| writer.error(NO_CLUSTER)),
+            Effect::Unsubscribe(channels) => self.unsubscribe(channels, command),
+            Effect::Reset => {
+                self.own = None;
+                self.reset();
+                self.say(|writer| writer.simple("RESET"));
+            }
+            Effect::Quit => {
+                self.own = None;
+                self.say_ok();
+                self.closing = true;
+            }
+            Effect::CrossProtocol => {
+                tracing::warn!(peer = %self.shared.peer,
+                    "possible cross-protocol attack: a browser was made to send POST or Host:; the client was closed");
+                self.closing = true;
+            }
+            // The pin sends the others to a server.
+            _ => return false,
+        }
+        true
+    }
+
+    /// The client is as it was when it came, and must log in again where others must.
+    pub(super) fn reset(&mut self) {
+        self.key = FRESH;
+        self.seat = None;
+        self.shared.database.set(0);
+        self.shared.name.borrow_mut().clear();
+        *self.shared.user.borrow_mut() = Arc::from("default");
+        self.is_stranger = !self.rules.users.is_open();
+        self.splitter.set_stranger(self.is_stranger);
+    }
+
+    fn select(&mut self, cx: &mut Context<'_>, command: &Command<'_>) -> bool {
+        let text = command.argument(1).and_then(|text| std::str::from_utf8(text).ok());
+        let Some(number) = text
+            .and_then(|text| text.parse::<i64>().ok())
+            .filter(|n| i32::try_from(*n).is_ok())
+        else {
+            self.say(|writer| writer.error(NO_NUMBER));
+            return true;
+        };
+        let Ok(database) = u32::try_from(number) else {
+            self.say(|writer| writer.error(OUT_OF_RANGE));
+            return true;
+        };
+        let key = Key { database, ..self.key };
+        match self.join(cx, key) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) => {
+                self.key = key;
+                self.shared.database.set(database);
+                self.say_ok();
+            }
+            Poll::Ready(Err(refusal)) => self.say(|writer| writer.error(&login::words(&refusal))),
+        }
+        true
+    }
+
+    /// HELLO waits for a connection of the version that it asks for: only the server knows what it is.
+    fn hello(&mut self, cx: &mut Context<'_>, command: &Command<'_>) -> bool {
+        let hello = match login::hello(command) {
+            Ok(hello) => hello,
+            Err(text) => {
+                self.say(|writer| writer.error(&text));
+                return true;
+            }
+        };
+        let user = match hello
+            .auth
+            .map(|(user, password)| login::verify(&self.rules.users, user, password))
+        {
+            Some(Err(text)) => {
+                self.say(|writer| writer.error(text));
+                return true;
+            }
+            Some(Ok(user)) => Some(user),
+            None if self.is_stranger => {
+                self.say(|writer| writer.error(login::HELLO_NO_AUTH));
+                return true;
+            }
+            None => None,
+        };
+        let key = Key {
+            version: hello.version.unwrap_or(self.key.version),
+            ..self.key
+        };
+        match self.join(cx, key) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(refusal)) => {
+                self.say(|writer| writer.error(&login::words(&refusal)));
+                return true;
+            }
+            Poll::Ready(Ok(())) => self.key = key,
+        }
+        if let Some(name) = hello.name {
+            *self.shared.name.borrow_mut() = name.to_vec();
+        }
+        let Some((_, seat)) = &self.seat else { return false };
+        let (line, id) = (std::rc::Rc::clone(&seat.line), self.client_id());
+        let greeting = &line.greeting;
+        let answer = reply::Hello {
+            server: &greeting.server,
+            version: &greeting.version,
+            id,
+            mode: &greeting.mode,
+            role: &greeting.role,
+        };
+        match user {
+            Some(user) => self.become_user(user, Some(&answer)),
+            None => self.say(|writer| reply::hello(writer, &answer)),
+        }
+        true
+    }
+
+    /// The client has proven who it is, and goes where that user goes.
+    fn become_user(&mut self, user: String, hello: Option<&reply::Hello<'_>>) {
+        let cluster = login::route(&self.rules, &user, &self.around);
+        let group = cluster.and_then(|cluster| Ok((self.room.group(&cluster)?, cluster)));
+        match group {
+            Err(refusal) => self.say(|writer| writer.error(&login::words(&refusal))),
+            Ok((group, cluster)) => {
+                if !std::rc::Rc::ptr_eq(&group, &self.group) {
+                    self.seat = None;
+                    self.group = group;
+                    *self.shared.cluster.borrow_mut() = cluster;
+                }
+                *self.shared.user.borrow_mut() = Arc::from(user);
+                self.is_stranger = false;
+                self.splitter.set_stranger(false);
+                match hello {
+                    Some(hello) => self.say(|writer| reply::hello(writer, hello)),
+                    None => self.say_ok(),
+                }
+            }
+        }
+    }
+
+    fn set_name(&mut self, command: &Command<'_>) {
+        let name = command.argument(2).unwrap_or_default();
+        if command.is(1, b"SETINFO") {
+            return self.say_ok();
+        }
+        if !login::is_name(name) {
+            return self.say(|writer| writer.error(login::BAD_NAME));
+        }
+        *self.shared.name.borrow_mut() = name.to_vec();
+        self.say_ok();
+    }
+
+    fn identify(&mut self, command: &Command<'_>) {
+        let shared = std::rc::Rc::clone(&self.shared);
+        let word = command.argument(1).unwrap_or_default().to_ascii_uppercase();
+        match word.as_slice() {
+            b"ID" => self.say(|writer| writer.integer(i64::try_from(shared.id).unwrap_or(i64::MAX))),
+            b"GETNAME" if shared.name.borrow().is_empty() => self.say_null(),
+            b"GETNAME" => self.say(|writer| writer.bulk(&*shared.name.borrow())),
+            b"WHOAMI" => self.say(|writer| writer.bulk(shared.user.borrow().as_bytes())),
+            b"GETREDIR" => self.say(|writer| writer.integer(-1)),
+            b"TRACKINGINFO" => self.say(|writer| {
+                writer.map(3);
+                writer.bulk("flags");
+                writer.set(1);
+                writer.bulk("off");
+                writer.bulk("redirect");
+                writer.integer(-1);
+                writer.bulk("prefixes");
+                writer.array(0);
+            }),
+            _ => {
+                let text = format!(
+                    "id={} addr={} name={} age={} db={} user={} resp={}\n",
+                    shared.id,
+                    shared.peer,
+                    String::from_utf8_lossy(&shared.name.borrow()),
+                    shared.since.elapsed().as_secs(),
+                    shared.database.get(),
+                    shared.user.borrow(),
+                    self.key.version.number(),
+                );
+                self.say(|writer| writer.bulk(text));
+            }
+        }
+    }
+
+    /// Nothing was subscribed to: each channel is confirmed to be gone, or that there was none.
+    fn unsubscribe(&mut self, channels: Channels, command: &Command<'_>) {
+        let kind = match channels {
+            Channels::Named => "unsubscribe",
+            Channels::Pattern => "punsubscribe",
+            Channels::Shard => "sunsubscribe",
+        };
+        self.say(|writer| {
+            if command.count() == 1 {
+                reply::subscription(writer, kind, None, 0);
+            }
+            for channel in command.arguments_from(1) {
+                reply::subscription(writer, kind, Some(channel), 0);
+            }
+        });
+    }
+
+    fn say_ok(&mut self) {
+        self.say(|writer| writer.simple("OK"));
+    }
+
+    fn say_null(&mut self) {
+        let is_resp3 = self.key.version == Version::Resp3;
+        self.say(|writer| writer.raw(if is_resp3 { b"_\r\n" } else { b"$-1\r\n" }));
+    }
+
+    fn client_id(&self) -> i64 {
+        i64::try_from(self.shared.id).unwrap_or(i64::MAX)
+    }
+}

@@ -1,0 +1,287 @@
+//! A client's session: its commands go over a shared connection or one of its own, and what it is told comes in the
+//! order that it asked in.
+//!
+//! One hand-written future. A client uses one way at a time: before it changes from the shared connection to one of its
+//! own, back, or to an answer of the gateway's, everything that it asked before is answered. That is what keeps order.
+
+mod answers;
+mod own;
+mod requests;
+mod shared;
+mod upstream;
+
+pub(crate) use shared::Shared;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tidegate_base::{Kind, Origin, Refusal};
+use tidegate_engine::{SessionContext, SessionError, Slot};
+use tidegate_net::{Outgoing, Stream};
+use tidegate_redis_wire::RequestError;
+use tidegate_redis_wire::reply::{Version, Writer};
+use tidegate_redis_wire::request::Splitter;
+
+use crate::admit::Client;
+use crate::dial::Key;
+use crate::group::Group;
+use crate::line::LineSeat;
+use crate::login::Circumstances;
+use crate::plan::ListenerRules;
+use crate::room::RedisRoom;
+use crate::server::ServerSeat;
+use own::Own;
+use upstream::{Joining, Waiting};
+
+/// How many reads one wake-up may do before others get their turn.
+const TURNS: usize = 16;
+/// How long a client may take to read the gateway's last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// One client's session.
+pub(crate) struct Session {
+    room: Rc<RedisRoom>,
+    shared: Rc<Shared>,
+    slot: Slot,
+    group: Rc<Group>,
+    rules: Arc<ListenerRules>,
+    around: Arc<Circumstances>,
+    client: Stream,
+    to_client: Outgoing,
+    /// What the client sent and nobody has taken yet.
+    held: Vec<u8>,
+    /// That is no whole command.
+    is_partial: bool,
+    splitter: Splitter,
+    /// It must log in (again) first.
+    is_stranger: bool,
+    key: Key,
+    seat: Option<(Key, LineSeat)>,
+    joining: Option<Joining>,
+    own: Option<Box<Own>>,
+    pool_seat: Option<Rc<ServerSeat>>,
+    waiting: Option<Waiting>,
+    /// Why the wait for a connection ended without one.
+    refused: Option<Refusal>,
+    /// The client broke the protocol; it is told so behind what it is owed.
+    broken: Option<RequestError>,
+    at_end: bool,
+    closing: bool,
+    /// The client does not even take the last words, or is not to get them.
+    is_given_up: bool,
+    ended: Option<SessionError>,
+    /// How much was left to write at the last look, and since when that is so.
+    stalled: Option<(usize, Instant)>,
+    woken: bool,
+}
+
+impl Session {
+    pub(crate) fn new(room: Rc<RedisRoom>, client: Client, context: SessionContext) -> Result<Self, SessionError> {
+        let stream = client.stream.adopt();
+        let stream = stream.map_err(|error| SessionError::downstream(&error))?;
+        let refused = |refusal: Refusal| SessionError::new(Origin::Internal, Kind::Config, refusal.text);
+        let group = room.group(&client.cluster).map_err(refused)?;
+        let shared = Rc::new(Shared {
+            id: client.id,
+            listener: client.listener,
+            peer: client.peer,
+            is_tls: client.is_tls,
+            since: Instant::now(),
+            user: client.user.into(),
+            cluster: client.cluster.into(),
+            name: Vec::new().into(),
+            database: 0.into(),
+            state: "idle".into(),
+            exchanges: 0.into(),
+        });
+        room.enter(&shared);
+        Ok(Self {
+            room,
+            shared,
+            slot: context.slot,
+            group,
+            splitter: Splitter::new(client.rules.limits, false),
+            rules: client.rules,
+            around: client.around,
+            client: stream,
+            to_client: Outgoing::default(),
+            held: client.early,
+            is_partial: false,
+            is_stranger: false,
+            key: Key::default(),
+            seat: None,
+            joining: None,
+            own: None,
+            pool_seat: None,
+            waiting: None,
+            refused: None,
+            broken: None,
+            at_end: false,
+            closing: false,
+            is_given_up: false,
+            ended: None,
+            stalled: None,
+            woken: false,
+        })
+    }
+
+    /// Does what can be done now; ready when the session is over.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        for _ in 0..TURNS {
+            self.signals(cx);
+            let mut moved = self.from_line(cx)?;
+            moved |= self.from_own(cx)?;
+            if self.closing {
+                if !self.is_given_up {
+                    ready!(self.flush_client(cx))?;
+                    self.client.shutdown_write();
+                }
+                return Poll::Ready(self.ended.take().map_or(Ok(()), Err));
+            }
+            moved |= self.from_client(cx)?;
+            self.flush_own(cx);
+            moved |= self.end_if_due();
+            if !moved && !self.closing {
+                return self.rest(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ends a session that has nothing more to say or to hear; whether it does.
+    fn end_if_due(&mut self) -> bool {
+        if self.closing || !self.is_quiet() {
+            return false;
+        }
+        if let Some(error) = self.broken.take() {
+            self.say(|writer| writer.error(&format!("ERR {error}")));
+            let text = error.to_string();
+            self.ended = Some(SessionError::new(Origin::Downstream, Kind::Protocol, text));
+            self.closing = true;
+        }
+        let is_gone = self.at_end && (self.held.is_empty() || self.is_partial);
+        let is_drained = self.room.core.is_draining() && self.own.is_none() && self.held.is_empty();
+        self.closing |= is_gone || is_drained;
+        self.closing
+    }
+
+    /// Before going to sleep: what is left to write keeps its waker, and its deadline.
+    fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        let flushed = self.flush_client(cx)?;
+        let now = self.room.core.now();
+        self.stalled = match (flushed, self.stalled) {
+            (Poll::Ready(()), _) => None,
+            (Poll::Pending, Some((left, since))) if left == self.to_client.len() => Some((left, since)),
+            (Poll::Pending, _) => Some((self.to_client.len(), now)),
+        };
+        let stall = self.stalled.map(|(_, since)| since);
+        let stall = stall
+            .zip(self.group.rules().write_timeout)
+            .map(|(since, limit)| since + limit);
+        let queue = self.waiting.as_ref().and_then(|waiting| waiting.until);
+        self.slot.set_deadline(stall.into_iter().chain(queue).min());
+        self.shared.state.set(match (&self.own, &self.waiting) {
+            (Some(own), _) if own.pin.in_transaction() => "in_transaction",
+            (Some(_), _) => "pinned",
+            (None, Some(_)) => "waiting",
+            (None, None) if self.is_quiet() => "idle",
+            (None, None) => "active",
+        });
+        Poll::Pending
+    }
+
+    fn flush_client(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        let flushed = self.to_client.poll_flush(cx, &mut self.client, &self.room.core.buffers);
+        flushed.map_err(|error| SessionError::downstream(&error))
+    }
+
+    /// Deadlines, drain.
+    fn signals(&mut self, cx: &Context<'_>) {
+        if !self.woken {
+            self.woken = true;
+            self.slot.set_waker(cx);
+        }
+        let now = self.room.core.now();
+        if let Some((_, since)) = self.stalled
+            && let Some(limit) = self.group.rules().write_timeout.or(self.closing.then_some(LAST_WORDS))
+            && now.saturating_duration_since(since) >= limit
+        {
+            self.give_up("the client does not read what it asked for (client_write)");
+        }
+        if self
+            .waiting
+            .as_ref()
+            .and_then(|waiting| waiting.until)
+            .is_some_and(|until| now >= until)
+        {
+            self.leave_queue();
+        }
+        if self.room.core.is_closing() {
+            self.closing = true;
+        }
+    }
+
+    /// Ends the session without a word.
+    fn give_up(&mut self, text: &'static str) {
+        self.closing = true;
+        self.is_given_up = true;
+        self.ended = Some(SessionError::new(Origin::Downstream, Kind::Limit, text));
+    }
+
+    /// Whether everything that was asked so far is answered.
+    fn is_quiet(&self) -> bool {
+        let line = self.seat.as_ref().is_none_or(|(_, seat)| seat.is_quiet());
+        let own = self.own.as_ref().is_none_or(|own| own.is_quiet());
+        line && own && self.waiting.is_none() && self.joining.is_none()
+    }
+
+    /// Answers in the gateway's own words.
+    fn say(&mut self, words: impl FnOnce(&mut Writer<'_>)) {
+        let buffers = &self.room.core.buffers;
+        let mut out = buffers.take();
+        words(&mut Writer::new(&mut out, self.key.version));
+        self.to_client.queue(&out, buffers);
+        buffers.give_back(&mut out);
+    }
+
+    /// Ends the session: what it holds is given up.
+    fn finish(&mut self) {
+        self.slot.set_deadline(None);
+        self.leave_queue();
+        self.seat = None;
+        // What is on it nobody knows: it is closed.
+        self.own = None;
+        self.room.leave(self.shared.id);
+        self.room.core.buffers.give_back(&mut self.held);
+    }
+}
+
+impl Future for Session {
+    type Output = Result<(), SessionError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let outcome = ready!(this.advance(cx));
+        this.finish();
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Session {
+    /// A session that panicked, or that is dropped with its core, leaves nothing behind.
+    fn drop(&mut self) {
+        self.leave_queue();
+        self.room.leave(self.shared.id);
+    }
+}
+
+/// What a client begins with, and has again after RESET.
+const FRESH: Key = Key {
+    version: Version::Resp2,
+    database: 0,
+};
