@@ -30,8 +30,8 @@ pub(crate) enum Place {
     Wait,
     /// The gateway answers it.
     Gateway,
-    /// On the client's own connection, as a HELLO: what it asks is not allowed within a transaction, and must make it
-    /// fail.
+    /// What it asks cannot be had within a transaction, and must make it fail: something that no transaction takes runs
+    /// in its place.
     Spoil,
     /// It cannot be done here.
     Refuse(&'static str),
@@ -162,10 +162,12 @@ impl Pin {
         }
         match effect {
             Effect::Reset | Effect::Quit => Place::Gateway,
-            Effect::Auth | Effect::Hello if self.transaction => Place::Spoil,
-            Effect::Reply if self.transaction => Place::Spoil,
+            // The server would queue these, and answer or change what is the gateway's to know.
+            Effect::Auth | Effect::Hello | Effect::Reply | Effect::Name | Effect::Identity if self.transaction => {
+                Place::Spoil
+            }
             Effect::Auth | Effect::Hello if self.holds_state() => Place::Refuse(STATEFUL),
-            Effect::Select | Effect::Unsubscribe(_) if self.holds_state() => Place::Own,
+            Effect::Select if self.holds_state() => Place::Own,
             _ if self.transaction => Place::Own,
             _ => Place::Gateway,
         }
@@ -277,6 +279,7 @@ mod tests {
                     self.end();
                     Outcome::Ok
                 }
+                // Stands for what no transaction takes.
                 Effect::Hello => self.spoil(),
                 _ if fails => self.spoil(),
                 effect => {

@@ -12,8 +12,9 @@ use crate::pin::{self, Place};
 
 /// How much of a client is read while it waits.
 const READ_AHEAD: usize = 64 * 1024;
-/// A HELLO, which no transaction takes.
-const SPOIL: &[u8] = b"*1\r\n$5\r\nHELLO\r\n";
+/// No transaction takes it: the server answers so, and gives the transaction up at EXEC (`server.c`, `processCommand`,
+/// `CMD_NO_MULTI`). HELLO and AUTH themselves would be queued, and then change what others use the connection for.
+const SPOIL: &[u8] = b"*1\r\n$4\r\nSAVE\r\n";
 
 impl Session {
     /// Client to server; whether anything was done.
@@ -137,7 +138,7 @@ impl Session {
         let taken = match pin::place(self.own.as_ref().map(|own| &own.pin), effect) {
             Place::Shared => self.on_line(cx, command.bytes()),
             Place::Own => self.on_own(cx, effect, command.bytes()),
-            Place::Spoil => self.on_own(cx, Effect::Hello, SPOIL),
+            Place::Spoil => self.on_own(cx, Effect::Plain, SPOIL),
             Place::Wait => false,
             Place::Gateway => self.is_quiet_but_for_joining() && self.answer(cx, effect, command),
             Place::Refuse(text) => self.answer_error(text),

@@ -11,6 +11,7 @@ use tidegate_redis::{Redis, RedisCluster, RedisListener, RedisPlan, targets};
 use tidegate_telemetry::Registry;
 
 pub(crate) struct Both {
+    #[allow(dead_code, reason = "not every test binary looks at it")]
     pub(crate) server: Server,
     pub(crate) house: House,
 }
