@@ -101,10 +101,9 @@ fn check(flavour: Flavour, seed: u64, hello: Option<&str>) {
     // the connection one that streams, on which the server answers for itself.
     commands.retain(|words| {
         is_within = (is_within || words[0] == "MULTI") && !["EXEC", "DISCARD"].contains(&words[0].as_str());
-        !is_within
-            || !words
-                .get(1)
-                .is_some_and(|word| ["GETNAME", "SETNAME"].contains(&word.as_str()))
+        // Valkey 8.0 has an error for who ends subscriptions without any; the gateway answers as Redis does.
+        let is_other = flavour == Flavour::Valkey && words[0] == "UNSUBSCRIBE";
+        !is_other && (!is_within || !["CLIENT", "UNSUBSCRIBE"].contains(&words[0].as_str()))
     });
     let mut found = Vec::new();
     for mut client in [direct.client(), both.client()] {
