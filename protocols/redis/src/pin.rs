@@ -272,7 +272,9 @@ mod tests {
                 Effect::Exec => {
                     let queued = std::mem::take(&mut self.queued);
                     self.end();
-                    queued.into_iter().for_each(|effect| self.apply(effect));
+                    for effect in queued {
+                        self.apply(effect);
+                    }
                     Outcome::Other
                 }
                 Effect::Discard if !fails => {

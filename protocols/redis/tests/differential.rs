@@ -13,7 +13,7 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % below
+        usize::try_from(self.0 >> 33).unwrap_or(0) % below
     }
 
     fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
