@@ -278,3 +278,19 @@ fn large_values_and_slow_readers() {
     assert_eq!(one.reply(), error("ERR Protocol error: invalid bulk length"));
     assert!(one.closed_within(Duration::from_secs(5)));
 }
+
+#[test]
+fn who_does_not_read_is_closed_in_time() {
+    let both = Both::with(
+        Server::start(Flavour::Valkey),
+        &json!({ "login": { "method": "trust" } }),
+        &json!({ "timeouts": { "client_write": "500ms" } }),
+    );
+    let mut client = both.client();
+    assert_eq!(client.ask(&["SET", "big", &"v".repeat(20 << 20)]), simple("OK"));
+    assert_eq!(client.ask(&["MULTI"]), simple("OK"));
+    assert_eq!(client.ask(&["GET", "big"]), simple("QUEUED"));
+    client.command(&["EXEC"]);
+    eventually("it is closed", || both.house.clients().is_empty());
+    eventually("its connection too", || both.house.lent() == 0);
+}

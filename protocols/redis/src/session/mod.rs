@@ -136,10 +136,10 @@ impl Session {
             let mut moved = self.from_line(cx)?;
             moved |= self.from_own(cx)?;
             if self.closing {
-                if !self.is_given_up {
-                    ready!(self.flush_client(cx))?;
-                    self.client.shutdown_write();
+                if !self.is_given_up && self.flush_client(cx)?.is_pending() {
+                    return self.rest(cx);
                 }
+                self.client.shutdown_write();
                 return Poll::Ready(self.ended.take().map_or(Ok(()), Err));
             }
             moved |= self.from_client(cx)?;
@@ -208,7 +208,7 @@ impl Session {
         }
         let now = self.room.core.now();
         if let Some((_, since)) = self.stalled
-            && let Some(limit) = self.group.rules().write_timeout.or(self.closing.then_some(LAST_WORDS))
+            && let Some(limit) = self.write_limit()
             && now.saturating_duration_since(since) >= limit
         {
             self.give_up("the client does not read what it asked for (client_write)");
@@ -224,6 +224,14 @@ impl Session {
         if self.room.core.is_closing() {
             self.closing = true;
         }
+    }
+
+    /// How long the client may take nothing of what is written to it.
+    fn write_limit(&self) -> Option<Duration> {
+        if self.closing {
+            return Some(LAST_WORDS);
+        }
+        self.group.rules().write_timeout
     }
 
     /// Ends the session without a word.
