@@ -58,6 +58,8 @@ pub(crate) struct Server {
     pub(crate) batch: Batch,
     /// What the client is told when the connection ends, as the server has announced.
     pub(crate) last_words: Option<Vec<u8>>,
+    /// The client has said goodbye behind what it asked for: as without a gateway, the server does that to its end.
+    pub(crate) may_finish: bool,
     /// The client has been told that the connection ends.
     pub(crate) has_said_goodbye: bool,
     /// The PREPARE that is under way has failed.
@@ -148,6 +150,7 @@ impl Server {
             unnamed_of: 0,
             batch: Batch::default(),
             last_words: None,
+            may_finish: false,
             has_said_goodbye: false,
             prepare_failed: false,
             cancels: Rc::default(),
