@@ -233,3 +233,22 @@ fn a_goodbye_behind_a_request_lets_it_finish() {
     eventually("nothing runs", || postgres.value(busy) == "0");
     assert_eq!(postgres.value("SELECT count(*) FROM said"), "0");
 }
+
+/// A server that is stopped at once says a notice to idle connections, and then ends them: whoever is lent one of these in
+/// between is not left without an answer.
+#[test]
+fn the_last_notice_of_an_idle_server_is_not_taken_for_life() {
+    let mut postgres = Postgres::start();
+    let (settings, _gateway) = start(&postgres, Mode::Transaction);
+    for _ in 0..3 {
+        let mut client = RawClient::connect(&settings.target());
+        eventually("it is served", || client.query("SELECT 1").sqlstate().is_empty());
+        postgres.stop(Stop::Immediate);
+        let told = client.query("SELECT 2");
+        assert!(
+            ["57P03", "57P02", "57P01", "08006"].contains(&told.sqlstate().as_str()),
+            "{told:?}"
+        );
+        postgres.restart();
+    }
+}
