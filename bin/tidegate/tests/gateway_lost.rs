@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tidegate_kit::{Admin, FaultProxy, Gateway, Mode, Postgres, RawClient, Settings, Stop, eventually, message};
 
 const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn start(postgres: &Postgres, mode: Mode) -> (Settings, Gateway) {
     let settings = Settings::new(postgres, mode).size(4);
@@ -206,4 +207,48 @@ fn half_a_close_is_passed_on() {
     eventually("its server is gone or at rest", || {
         postgres.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'") == "0"
     });
+}
+
+/// What a client asks for right before its Terminate is done, as without a gateway; in transaction mode, what one asks for
+/// that just goes away is cancelled.
+#[test]
+fn a_goodbye_behind_a_request_lets_it_finish() {
+    let postgres = Postgres::start();
+    postgres.execute("CREATE TABLE said (what text); GRANT ALL ON said TO app");
+    for mode in [Mode::Session, Mode::Transaction] {
+        let (settings, _gateway) = start(&postgres, mode);
+        let say = |what: &str| message::query(&format!("INSERT INTO said SELECT '{what}' FROM pg_sleep(0.5)"));
+        let mut polite = RawClient::connect(&settings.target());
+        polite.send(&[say("goodbye"), message::terminate()].concat());
+        assert!(polite.closed_within(PATIENCE));
+        eventually("it is done", || postgres.value("SELECT count(*) FROM said") == "1");
+        postgres.execute("TRUNCATE said");
+    }
+    let (settings, _gateway) = start(&postgres, Mode::Transaction);
+    let mut rude = RawClient::connect(&settings.target());
+    rude.send(&message::query("INSERT INTO said SELECT 'nothing' FROM pg_sleep(0.5)"));
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'";
+    eventually("it runs", || postgres.value(busy) == "1");
+    drop(rude);
+    eventually("nothing runs", || postgres.value(busy) == "0");
+    assert_eq!(postgres.value("SELECT count(*) FROM said"), "0");
+}
+
+/// A server that is stopped at once says a notice to idle connections, and then ends them: whoever is lent one of these in
+/// between is not left without an answer.
+#[test]
+fn the_last_notice_of_an_idle_server_is_not_taken_for_life() {
+    let mut postgres = Postgres::start();
+    let (settings, _gateway) = start(&postgres, Mode::Transaction);
+    for _ in 0..3 {
+        let mut client = RawClient::connect(&settings.target());
+        eventually("it is served", || client.query("SELECT 1").sqlstate().is_empty());
+        postgres.stop(Stop::Immediate);
+        let told = client.query("SELECT 2");
+        assert!(
+            ["57P03", "57P02", "57P01", "08006"].contains(&told.sqlstate().as_str()),
+            "{told:?}"
+        );
+        postgres.restart();
+    }
 }

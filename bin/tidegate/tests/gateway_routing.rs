@@ -287,6 +287,25 @@ fn work_is_shared_as_the_weights_say() {
 
 /// LB-1.
 #[test]
+fn a_client_address_keeps_its_server() {
+    let mut pair = Pair::new("consistent_hash", 1);
+    let target = pair.settings.target();
+    let all = || {
+        let left: usize = (0..5).map(|_| pair.of_left(&mut RawClient::connect(&target), 4)).sum();
+        assert!(left == 0 || left == 20, "{left} of 20");
+        left
+    };
+    let home = all();
+    assert_eq!(all(), home);
+    let gone = if home == 20 { &mut pair.left } else { &mut pair.right };
+    gone.stop(Stop::Immediate);
+    eventually("the other one serves", || {
+        RawClient::connect(&target).query("SELECT 1").sqlstate().is_empty()
+    });
+}
+
+/// LB-1.
+#[test]
 fn the_least_busy_server_gets_new_work() {
     let pair = Pair::new("least_connections", 1);
     let target = pair.settings.target();

@@ -11,6 +11,8 @@ pub struct Picker {
     generation: u64,
     /// Smooth weighted round robin: each endpoint's credit.
     credit: Vec<i64>,
+    /// Consistent hash: a number of each endpoint's address.
+    hashes: Vec<u64>,
     random: u64,
 }
 
@@ -20,11 +22,13 @@ impl Picker {
         let generation = cluster.generation();
         let endpoints = cluster.endpoints();
         let credit = vec![0; endpoints.len()];
+        let hashes = hashes(&endpoints);
         Self {
             cluster,
             endpoints,
             generation,
             credit,
+            hashes,
             random: seed | 1,
         }
     }
@@ -35,8 +39,9 @@ impl Picker {
     }
 
     /// The endpoint for the next piece of work, or `None` when the cluster has none of this role. Endpoints that are ill
-    /// get none, unless all are: then trying beats giving up.
-    pub fn pick(&mut self, role: Role, now: Instant) -> Option<&Arc<Endpoint>> {
+    /// get none, unless all are: then trying beats giving up. `client` says what the client is told apart by, where that
+    /// counts.
+    pub fn pick<'a>(&mut self, role: Role, now: Instant, client: impl FnOnce() -> &'a str) -> Option<&Arc<Endpoint>> {
         self.refresh();
         let mut of_role = self.endpoints.iter().enumerate().filter(|(_, e)| e.role == role);
         let (first, _) = of_role.next()?;
@@ -48,6 +53,7 @@ impl Picker {
             Balance::LeastConnections => self.least(role, any_well, now),
             Balance::RoundRobin => self.next_in_turn(role, any_well, now),
             Balance::Random => self.by_chance(role, any_well, now),
+            Balance::ConsistentHash => self.by_hash(role, any_well, now, hash(client().as_bytes())),
         };
         self.endpoints.get(at.unwrap_or(first))
     }
@@ -58,6 +64,7 @@ impl Picker {
             self.generation = generation;
             self.endpoints = self.cluster.endpoints();
             self.credit = vec![0; self.endpoints.len()];
+            self.hashes = hashes(&self.endpoints);
         }
     }
 
@@ -116,6 +123,25 @@ impl Picker {
         None
     }
 
+    /// Weighted rendezvous hashing: each endpoint draws a number for the client, and the highest wins. An endpoint that goes
+    /// takes only its own clients with it, on every core and every gateway alike. (Thaler and Ravishankar, 1998; weights as
+    /// in draft-ietf-bess-weighted-hrw.)
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "53 bits are kept of the draw, and shares are small"
+    )]
+    fn by_hash(&self, role: Role, any_well: bool, now: Instant, client: u64) -> Option<usize> {
+        let draw = |at: usize, share: u64| {
+            let even = spread(client ^ self.hashes[at]) >> 11;
+            // In the open interval from 0 to 1.
+            let even = (even as f64 + 0.5) / (1_u64 << 53) as f64;
+            share as f64 / -even.ln()
+        };
+        self.candidates(role, any_well, now)
+            .max_by(|&(a, x), &(b, y)| draw(a, x).total_cmp(&draw(b, y)))
+            .map(|(at, _)| at)
+    }
+
     /// xorshift64*: the choice needs speed and evenness, not secrecy.
     fn next_random(&mut self) -> u64 {
         self.random ^= self.random >> 12;
@@ -123,6 +149,24 @@ impl Picker {
         self.random ^= self.random >> 27;
         self.random.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
+}
+
+fn hashes(endpoints: &[Arc<Endpoint>]) -> Vec<u64> {
+    let address = |endpoint: &Arc<Endpoint>| hash(endpoint.address.to_string().as_bytes());
+    endpoints.iter().map(address).collect()
+}
+
+/// FNV-1a, spread: the same in every build and on every machine.
+fn hash(bytes: &[u8]) -> u64 {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    spread(bytes.iter().fold(0xcbf2_9ce4_8422_2325, fnv))
+}
+
+/// The finaliser of `SplitMix64`: each bit depends on all.
+fn spread(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]
@@ -149,7 +193,7 @@ mod tests {
         let now = Instant::now();
         let mut counts = vec![0; picker.endpoints.len()];
         for _ in 0..picks {
-            let port = picker.pick(Role::Primary, now).unwrap().address.port().unwrap();
+            let port = picker.pick(Role::Primary, now, || "").unwrap().address.port().unwrap();
             counts[usize::from(port) - 1] += 1;
         }
         counts
@@ -174,11 +218,39 @@ mod tests {
         let mut picker = picker(Balance::LeastConnections, &[1, 2]);
         let now = Instant::now();
         for _ in 0..30 {
-            picker.pick(Role::Primary, now).unwrap().begin();
+            picker.pick(Role::Primary, now, || "").unwrap().begin();
         }
         let loads: Vec<_> = picker.endpoints.iter().map(|e| e.at_work()).collect();
         assert_eq!(loads, [10, 20]);
         assert_eq!(shares(&mut picker, 300), [100, 200], "ties are broken by turns");
+    }
+
+    #[test]
+    fn a_client_address_keeps_its_endpoint() {
+        let mut picker = picker(Balance::ConsistentHash, &[1, 2, 1]);
+        let now = Instant::now();
+        let homes = |picker: &mut Picker| -> Vec<u16> {
+            let home = |n: u32| {
+                let client = format!("10.0.{}.{}", n / 256, n % 256);
+                picker
+                    .pick(Role::Primary, now, || &client)
+                    .unwrap()
+                    .address
+                    .port()
+                    .unwrap()
+            };
+            (0..10_000).map(home).collect()
+        };
+        let before = homes(&mut picker);
+        let shares = [1, 2, 3].map(|port| before.iter().filter(|home| **home == port).count());
+        for (share, expected) in shares.into_iter().zip([2500_usize, 5000, 2500]) {
+            assert!(share.abs_diff(expected) < 150, "{shares:?}");
+        }
+        assert_eq!(homes(&mut picker), before);
+        picker.endpoints[0].failed(1);
+        for (was, is) in before.iter().zip(homes(&mut picker)) {
+            assert!(is != 1 && (*was == 1 || is == *was), "{was} became {is}");
+        }
     }
 
     #[test]
@@ -189,7 +261,7 @@ mod tests {
             assert_eq!(shares(&mut picker, 100)[0], 0, "{balance:?}");
             picker.endpoints[1].failed(1);
             assert!(shares(&mut picker, 100)[0] > 0, "{balance:?}");
-            assert!(picker.pick(Role::Replica, Instant::now()).is_none());
+            assert!(picker.pick(Role::Replica, Instant::now(), || "").is_none());
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum Balance {
     RoundRobin,
     /// By chance, as likely as its weight says.
     Random,
+    /// The same one for the same client address, for as long as it is well; as many addresses as its weight says.
+    ConsistentHash,
 }
 
 /// How a connection to a server is opened.

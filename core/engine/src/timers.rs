@@ -149,36 +149,24 @@ mod tests {
         }
     }
 
+    /// Once, and not a moment early: a session that is woken finds its deadline passed.
     #[test]
     fn wakes_at_the_deadline_once() {
-        let start = Instant::now();
-        let timers = Timers::new(start);
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
-        let slot = timers.register();
-        slot.set_waker(&Context::from_waker(&waker));
-        slot.set_deadline(Some(start + Duration::from_millis(500)));
-        timers.tick(start + Duration::from_millis(499));
-        assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        timers.tick(start + Duration::from_millis(500));
-        timers.tick(start + Duration::from_millis(600));
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert_eq!(timers.armed.get(), 0);
-    }
-
-    #[test]
-    fn nobody_is_woken_a_moment_early() {
-        let start = Instant::now();
-        let timers = Timers::new(start);
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
-        let slot = timers.register();
-        slot.set_waker(&Context::from_waker(&waker));
-        slot.set_deadline(Some(start + Duration::from_micros(1700)));
-        timers.tick(start + Duration::from_micros(1600));
-        assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        timers.tick(start + Duration::from_micros(2000));
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        for (deadline, early) in [(500_000, 499_000), (1_700, 1_600), (1_700, 1_000)] {
+            let start = Instant::now();
+            let timers = Timers::new(start);
+            let count = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&count));
+            let slot = timers.register();
+            slot.set_waker(&Context::from_waker(&waker));
+            slot.set_deadline(Some(start + Duration::from_micros(deadline)));
+            timers.tick(start + Duration::from_micros(early));
+            assert_eq!(count.0.load(Ordering::Relaxed), 0, "{deadline} µs, at {early} µs");
+            timers.tick(start + Duration::from_micros(deadline + 999));
+            timers.tick(start + Duration::from_millis(600));
+            assert_eq!(count.0.load(Ordering::Relaxed), 1, "{deadline} µs");
+            assert_eq!(timers.armed.get(), 0);
+        }
     }
 
     #[test]

@@ -97,10 +97,10 @@ impl Group {
         }
     }
 
-    /// The pool of the endpoint whose turn it is.
-    pub(crate) fn pick(&self, now: Instant) -> Result<EndpointPool, Refusal> {
+    /// The pool of the endpoint whose turn it is, for a client from this address.
+    pub(crate) fn pick(&self, now: Instant, peer: &str) -> Result<EndpointPool, Refusal> {
         let mut picker = self.picker.borrow_mut();
-        let Some(endpoint) = picker.pick(self.route.role, now) else {
+        let Some(endpoint) = picker.pick(self.route.role, now, || without_port(peer)) else {
             return Err(unavailable(
                 "the cluster has no endpoint of this role at the moment; try again",
             ));
@@ -193,4 +193,9 @@ impl Group {
         let found = greetings.iter().find(|(started, _)| started.get(name).is_none());
         found.and_then(|(_, reported)| reported.get(name).map(str::to_owned))
     }
+}
+
+/// The address of a client, which comes from another port each time.
+fn without_port(peer: &str) -> &str {
+    peer.rsplit_once(':').map_or(peer, |(address, _)| address)
 }

@@ -158,7 +158,8 @@ impl PostgresRoom {
         started: &crate::settings::Settings,
     ) -> Result<(Stream, LineView), Refusal> {
         let now = Instant::now();
-        let pool = group.pick(now)?;
+        // It is nobody's in particular.
+        let pool = group.pick(now, "")?;
         let order = self.order(&group.rules(), group, &pool, started, false);
         let postgres = Arc::clone(&self.postgres);
         let endpoint = Arc::clone(&order.endpoint);

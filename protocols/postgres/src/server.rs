@@ -18,6 +18,9 @@ use crate::expected::Expected;
 use crate::settings::Settings;
 use crate::statements::{Prepared, Statement};
 
+/// How often an idle server may say something before it is taken for ill.
+const MOST_ASIDES: usize = 16;
+
 pub(crate) type ServerPool = Pool<Box<Server>, Need, Refusal>;
 pub(crate) type ServerLease = Lease<Box<Server>, Need, Refusal>;
 pub(crate) type ServerSeat = Seat<Box<Server>, Need, Refusal>;
@@ -58,6 +61,8 @@ pub(crate) struct Server {
     pub(crate) batch: Batch,
     /// What the client is told when the connection ends, as the server has announced.
     pub(crate) last_words: Option<Vec<u8>>,
+    /// The client has said goodbye behind what it asked for: as without a gateway, the server does that to its end.
+    pub(crate) may_finish: bool,
     /// The client has been told that the connection ends.
     pub(crate) has_said_goodbye: bool,
     /// The PREPARE that is under way has failed.
@@ -148,6 +153,7 @@ impl Server {
             unnamed_of: 0,
             batch: Batch::default(),
             last_words: None,
+            may_finish: false,
             has_said_goodbye: false,
             prepare_failed: false,
             cancels: Rc::default(),
@@ -182,11 +188,16 @@ impl Server {
     /// `cx` is woken when it says something later.
     pub(crate) fn is_well(&mut self, cx: &mut Context<'_>) -> bool {
         let mut buffer = [0; 256];
-        match self.stream.poll_read(cx, &mut buffer) {
-            Poll::Pending => true,
-            Poll::Ready(Ok(length)) if length > 0 => self.hear(&buffer[..length]),
-            Poll::Ready(_) => false,
+        // To the end of what is there: behind a last notice the end of the stream may have come, and only a read that finds
+        // nothing leaves a waker.
+        for _ in 0..MOST_ASIDES {
+            match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(length)) if length > 0 && self.hear(&buffer[..length]) => {}
+                Poll::Ready(_) => return false,
+            }
         }
+        false
     }
 
     /// An idle server may report a setting that its configuration changed, or say a notice; an error is its goodbye.

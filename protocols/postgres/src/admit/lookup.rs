@@ -78,7 +78,7 @@ async fn ask(postgres: &Postgres, query: &LoginQuery, user: &str) -> Result<Opti
     let rules = plan.clusters.get(query.cluster.as_str()).ok_or("its cluster is gone")?;
     let mut picker = Picker::new(Arc::clone(&rules.cluster), 1);
     let endpoint = picker
-        .pick(Role::Primary, Instant::now())
+        .pick(Role::Primary, Instant::now(), || user)
         .ok_or("its cluster has no primary")?;
     let credential = query.password.clone().map_or(Credential::None, Credential::Password);
     let order = Order {

@@ -12,7 +12,8 @@ use crate::server::{Server, ServerLease};
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Makes a connection clean that a client has left in some state, and gives it back: an open transaction is rolled back,
-/// a session's state is discarded. One that is still at work for the client is cancelled and closed. `false` when the
+/// a session's state is discarded. One that is still at work for the client is closed, and
+/// cancelled unless the client has asked for the end itself. `false` when the
 /// connection was closed.
 pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool {
     let is_at_rest = lease.expected.is_settled()
@@ -23,7 +24,7 @@ pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool 
     let is_replication = lease.started.get("replication").is_some();
     if !is_at_rest {
         let (endpoint, process, secret) = (Rc::new(lease.endpoint.clone()), lease.process, lease.secret.clone());
-        if !lease.expected.is_quiet() {
+        if !lease.expected.is_quiet() && !lease.may_finish {
             let _ = cancel(rules, &endpoint, process, &secret).await;
         }
         return false;

@@ -23,7 +23,7 @@ impl Session {
     pub(super) fn borrow(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.room.core.now();
         self.room.plan();
-        let pool = match self.group.pick(now) {
+        let pool = match self.group.pick(now, &self.shared.peer) {
             Ok(pool) => pool,
             Err(refusal) => {
                 self.refuse_held(&refusal);

@@ -294,10 +294,8 @@ impl Session {
         if self.closing || self.login.is_some() || !(is_closing || self.is_at_boundary()) {
             return;
         }
-        if let Some(lease) = self.lease.as_ref().filter(|lease| !lease.expected.is_quiet()) {
-            if lease.cancels.get() == 0 {
-                self.cancel();
-            }
+        if self.lease.as_ref().is_some_and(|lease| !lease.expected.is_quiet()) {
+            self.cancel_once(self.room.core.now());
             return;
         }
         let text = "terminating connection because the gateway is shutting down";
@@ -327,8 +325,7 @@ impl Session {
             Due::Listen => self.give_up_listen(None),
             Due::Close => self.is_given_up = true,
             Due::Query if self.lease.is_some() => {
-                self.cancel();
-                self.set_deadline(Some((now + Duration::from_secs(10), Due::KillQuery)));
+                self.cancel_once(now);
             }
             Due::KillQuery if self.lease.is_some() => {
                 let text = "the query was cancelled (query timeout), and the server did not obey";
@@ -355,6 +352,14 @@ impl Session {
             && self.held.is_empty()
             && self.cursor.at_boundary()
             && self.deferred.is_none()
+    }
+
+    /// Cancels what the server is doing, unless that was done already, and gives it a while to obey.
+    fn cancel_once(&mut self, now: Instant) {
+        if !matches!(self.deadline, Some((_, Due::KillQuery))) {
+            self.cancel();
+            self.set_deadline(Some((now + Duration::from_secs(10), Due::KillQuery)));
+        }
     }
 
     /// Cancels what the session's server is doing for it.

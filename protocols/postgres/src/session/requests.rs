@@ -347,6 +347,7 @@ impl Session {
             b'c' | b'f' => Entry::CopyEnd,
             b'd' => Entry::CopyData,
             b'X' => {
+                lease.may_finish = true;
                 self.closing = true;
                 return Ok(Step::Drop);
             }
