@@ -98,6 +98,22 @@ impl RespClient {
         (reply, bytes)
     }
 
+    /// Sends bytes, or says why not.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// The bytes of the next reply, or why there is none.
+    pub fn try_raw(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        read(&mut self.stream, &mut bytes).map(|_| bytes)
+    }
+
+    /// Says no more.
+    pub fn half_close(&mut self) {
+        let _gone = self.stream.get_ref().shutdown(std::net::Shutdown::Write);
+    }
+
     /// Whether the other side hangs up before this long; bytes that it still sends are dropped.
     pub fn closed_within(&mut self, limit: Duration) -> bool {
         let start = std::time::Instant::now();

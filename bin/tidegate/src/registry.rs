@@ -55,7 +55,7 @@ pub(crate) enum Listener {
     /// PostgreSQL.
     Postgres(Chained<PostgresListener>),
     /// Redis and Valkey.
-    Redis(RedisListener),
+    Redis(Chained<RedisListener>),
 }
 
 /// A set of servers, by the protocol that they speak.
@@ -135,7 +135,7 @@ impl Listener {
     pub(crate) fn common(&self) -> &ListenerConfig {
         match self {
             Self::Postgres(chained) => &chained.listener.common,
-            Self::Redis(listener) => &listener.common,
+            Self::Redis(chained) => &chained.listener.common,
         }
     }
 }
@@ -175,7 +175,7 @@ impl Protocols {
     pub(crate) fn new(registry: &Arc<Registry>, node: u8) -> Self {
         Self {
             postgres: Postgres::new(registry, node),
-            redis: Redis::new(),
+            redis: Redis::new(registry),
         }
     }
 
@@ -266,9 +266,10 @@ impl Parts {
                 builder.listener(name, &chained.listener.common, POSTGRES, &[b"postgresql"]);
                 self.postgres.0.insert(name.to_owned(), chained.listener.clone());
             }
-            Listener::Redis(listener) => {
-                builder.listener(name, &listener.common, REDIS, &[]);
-                self.redis.0.insert(name.to_owned(), listener.clone());
+            Listener::Redis(chained) => {
+                self.chains.insert(name.to_owned(), builder.chain(name, &chained.chain));
+                builder.listener(name, &chained.listener.common, REDIS, &[]);
+                self.redis.0.insert(name.to_owned(), chained.listener.clone());
             }
         }
     }
@@ -279,9 +280,12 @@ impl Parts {
         let endpoints = members
             .map(|(name, member)| (name.clone(), Arc::clone(&member.cluster)))
             .collect();
-        let postgres = PostgresPlan::build(&self.postgres.0, &self.postgres.1, &endpoints, self.chains);
+        // A listener's name is its own, so each protocol takes the chains of its listeners.
+        let chains = self.chains;
+        let postgres = PostgresPlan::build(&self.postgres.0, &self.postgres.1, &endpoints, chains.clone());
         let postgres = builder.noting(postgres);
-        let redis = builder.noting(RedisPlan::build(&self.redis.0, &self.redis.1, &endpoints));
+        let redis = RedisPlan::build(&self.redis.0, &self.redis.1, &endpoints, chains);
+        let redis = builder.noting(redis);
         postgres.zip(redis).map(|(postgres, redis)| Plans { postgres, redis })
     }
 }

@@ -131,6 +131,12 @@ impl Mux {
     /// A client puts a request on the connection.
     pub fn issue(&mut self, seat: &MuxSeat) -> Result<(), MuxFull> {
         self.room(seat)?;
+        self.issue_beyond(seat);
+        Ok(())
+    }
+
+    /// The same without a look at the bounds: for requests that go together, of which the first had room.
+    pub fn issue_beyond(&mut self, seat: &MuxSeat) {
         if let Some(book) = self.seats.get_mut(seat.0) {
             book.out += 1;
         }
@@ -139,7 +145,6 @@ impl Mux {
             Some((last, count)) if *last == seat.0 => *count += 1,
             _ => self.out.push_back((seat.0, 1)),
         }
-        Ok(())
     }
 
     /// So many bytes of the oldest ticket's reply have come. Those for a seat wait there until they are

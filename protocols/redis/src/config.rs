@@ -23,6 +23,10 @@ pub struct RedisListener {
     /// The longest argument of a command.
     #[serde(default = "sixty_four_mib")]
     pub max_request: Size,
+    /// The longest command, and the longest answer, that is held for the chain to look at; of a longer one it sees the
+    /// beginning, or stretches.
+    #[serde(default = "one_and_a_half_mib")]
+    pub inspect: Size,
 }
 
 /// How clients prove who they are.
@@ -169,6 +173,10 @@ fn yes() -> bool {
 
 fn sixty_four_mib() -> Size {
     Size::mib(64)
+}
+
+fn one_and_a_half_mib() -> Size {
+    Size::kib(1536)
 }
 
 fn default_user() -> String {

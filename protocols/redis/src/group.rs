@@ -1,15 +1,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidegate_base::{Reason, Refusal};
 use tidegate_cluster::Endpoint;
 
 use crate::dial::{Key, Order};
 use crate::line::Line;
+use crate::metrics::GroupMetrics;
 use crate::plan::ClusterRules;
 use crate::server::ServerPool;
 
@@ -18,8 +20,32 @@ use crate::server::ServerPool;
 pub(crate) struct Group {
     pub(crate) cluster: Arc<str>,
     rules: RefCell<Arc<ClusterRules>>,
-    pub(crate) trunks: RefCell<HashMap<Key, Vec<Rc<Trunk>>>>,
-    pub(crate) pools: RefCell<HashMap<Key, Rc<ServerPool>>>,
+    pub(crate) metrics: GroupMetrics,
+    pub(crate) trunks: RefCell<HashMap<Place, Vec<Rc<Trunk>>>>,
+    pub(crate) pools: RefCell<HashMap<Place, Rc<ServerPool>>>,
+}
+
+/// A server, and what its connections are opened for.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) key: Key,
+}
+
+/// One endpoint is one object for as long as it is known.
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.endpoint, &other.endpoint) && self.key == other.key
+    }
+}
+
+impl Eq for Place {}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        Arc::as_ptr(&self.endpoint).hash(hasher);
+        self.key.hash(hasher);
+    }
 }
 
 /// The place of one shared connection, which is opened when somebody wants it.
@@ -42,9 +68,10 @@ pub(crate) enum State {
 }
 
 impl Group {
-    pub(crate) fn new(cluster: Arc<str>, rules: Arc<ClusterRules>) -> Rc<Self> {
+    pub(crate) fn new(cluster: Arc<str>, rules: Arc<ClusterRules>, metrics: GroupMetrics) -> Rc<Self> {
         Rc::new(Self {
             cluster,
+            metrics,
             rules: RefCell::new(rules),
             trunks: RefCell::default(),
             pools: RefCell::default(),
@@ -64,11 +91,12 @@ impl Group {
         *self.rules.borrow_mut() = Arc::clone(rules);
     }
 
-    /// The place of the shared connection for a client of this number.
-    pub(crate) fn trunk(&self, key: Key, client: u64) -> Rc<Trunk> {
+    /// The place of the shared connection to a server for a client of this number.
+    pub(crate) fn trunk(&self, endpoint: &Arc<Endpoint>, key: Key, client: u64) -> Rc<Trunk> {
+        let endpoint = Arc::clone(endpoint);
         let shared = self.rules().shared;
         let mut trunks = self.trunks.borrow_mut();
-        let trunks = trunks.entry(key).or_default();
+        let trunks = trunks.entry(Place { endpoint, key }).or_default();
         if trunks.len() < shared {
             trunks.resize_with(shared, Rc::default);
         }
@@ -76,36 +104,59 @@ impl Group {
         trunks.get(at).map_or_else(Rc::default, Rc::clone)
     }
 
-    /// The pool of connections that clients have for their own.
-    pub(crate) fn pool(&self, key: Key) -> Rc<ServerPool> {
+    /// The pool of connections to a server that clients have for their own.
+    pub(crate) fn pool(&self, endpoint: &Arc<Endpoint>, key: Key) -> Rc<ServerPool> {
+        let endpoint = Arc::clone(endpoint);
         let limits = self.rules().limits;
         let mut pools = self.pools.borrow_mut();
-        Rc::clone(pools.entry(key).or_insert_with(|| ServerPool::new(limits)))
+        Rc::clone(
+            pools
+                .entry(Place { endpoint, key })
+                .or_insert_with(|| ServerPool::new(limits)),
+        )
     }
 
-    /// What to open a connection with.
-    pub(crate) fn order(&self, key: Key) -> Result<Order, Refusal> {
-        let rules = self.rules();
-        let endpoints = rules.cluster.endpoints();
-        let endpoint: Option<&Arc<Endpoint>> = endpoints.first();
-        let endpoint = endpoint.ok_or_else(|| {
-            Refusal::new(
-                Reason::Unavailable,
-                "the cluster has no endpoint at the moment; try again",
-            )
-        })?;
-        Ok(Order {
-            endpoint: Arc::clone(endpoint),
-            rules,
-            key,
+    /// The server that commands go to.
+    pub(crate) fn primary(&self) -> Result<Arc<Endpoint>, Refusal> {
+        let endpoints = self.rules.borrow().cluster.endpoints();
+        endpoints.first().map(Arc::clone).ok_or_else(|| {
+            let text = "the cluster has no endpoint at the moment; try again";
+            Refusal::new(Reason::Unavailable, text)
         })
+    }
+
+    /// Whether commands may still go to this server.
+    pub(crate) fn knows(&self, endpoint: &Arc<Endpoint>) -> bool {
+        let endpoints = self.rules.borrow().cluster.endpoints();
+        endpoints.iter().any(|known| Arc::ptr_eq(known, endpoint))
+    }
+
+    /// Whether every command goes to the same server.
+    pub(crate) fn is_one_server(&self) -> bool {
+        true
+    }
+
+    /// How long a command that no server has done waits for one that can.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// A connection was lost: the servers may not be what they were.
+    pub(crate) fn seek(&self) {}
+
+    /// What to open a connection with.
+    pub(crate) fn order(&self, endpoint: &Arc<Endpoint>, key: Key) -> Order {
+        Order {
+            endpoint: Arc::clone(endpoint),
+            rules: self.rules(),
+            key,
+        }
     }
 
     /// Closes what stands idle for too long, what does not answer, and what leads to an endpoint that is gone.
     pub(crate) fn maintain(&self, now: Instant) {
         let rules = self.rules();
-        let endpoints = rules.cluster.endpoints();
-        let is_gone = |endpoint: &Arc<Endpoint>| !endpoints.iter().any(|known| Arc::ptr_eq(known, endpoint));
+        let is_gone = |endpoint: &Arc<Endpoint>| !self.knows(endpoint);
         for trunk in self.trunks.borrow().values().flatten() {
             let State::Open(line) = &*trunk.state.borrow() else {
                 continue;
@@ -125,5 +176,17 @@ impl Group {
                 line.close();
             }
         }
+        self.trunks.borrow_mut().retain(|place, trunks| {
+            let is_closed = |trunk: &Rc<Trunk>| match &*trunk.state.borrow() {
+                State::Open(line) => line.is_lost(),
+                State::Closed => true,
+                State::Opening => false,
+            };
+            self.knows(&place.endpoint) || !trunks.iter().all(is_closed)
+        });
+        self.pools.borrow_mut().retain(|place, pool| {
+            let counts = pool.counts();
+            self.knows(&place.endpoint) || counts.lent + counts.idle + counts.opening + counts.waiting > 0
+        });
     }
 }

@@ -1,17 +1,20 @@
 //! One Redis or Valkey client connection, from hello to goodbye.
 //!
 //! The way of the data: [`Redis`] greets a client on a login thread (`admit`), its core's `room` gives it a `session`.
-//! Ordinary commands of all clients go over a few shared connections (`line`), whose books say whose reply comes next.
+//! Ordinary commands of all clients go over a few shared connections (`line`, moved by its `carrier`), whose books say
+//! whose reply comes next.
 //! What makes state on a connection runs on one of the client's own (`server`), and `pin` decides when that may go to
 //! somebody else.
 
 mod admit;
+mod carrier;
 mod config;
 mod dial;
 mod group;
 mod health;
 mod line;
 mod login;
+mod metrics;
 mod pin;
 mod plan;
 mod protocol;

@@ -1,6 +1,5 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -8,48 +7,48 @@ use std::time::Instant;
 
 use tidegate_cluster::Endpoint;
 use tidegate_engine::CoreContext;
-use tidegate_net::{Outgoing, Stream};
+use tidegate_net::Buffers;
 use tidegate_pool::{Delivery, Mux, MuxFull, MuxLimits, MuxSeat};
-use tidegate_redis_wire::reply::Cursor;
 
 use crate::dial::Greeting;
 
-/// How many reads one wake-up may do before others get their turn.
-const TURNS: usize = 16;
 /// Beyond so many bytes that the server has not taken yet, clients wait.
 const MOST_UNSENT: usize = 1 << 20;
 
 /// A connection that many clients share, for commands that leave nothing behind. The books say whose reply comes next;
-/// a task of its own ([`run`]) writes what clients gave it and lays replies into their inboxes.
+/// a task of its own ([`carrier`](crate::carrier)) writes what clients gave it and lays replies into their inboxes.
 pub(crate) struct Line {
     pub(crate) greeting: Greeting,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) opened: Instant,
     pub(crate) is_tls: bool,
     pub(crate) exchanges: Cell<u64>,
+    buffers: Rc<Buffers>,
     books: RefCell<Mux>,
     inboxes: RefCell<Vec<Inbox>>,
     /// What clients gave it and the task has not taken yet.
-    unsent: RefCell<Vec<u8>>,
+    pub(crate) unsent: RefCell<Vec<u8>>,
     /// What the task has taken and the socket has not.
-    unwritten: Cell<usize>,
-    writer: RefCell<Option<Waker>>,
+    pub(crate) unwritten: Cell<usize>,
+    /// Wakes the task.
+    pub(crate) writer: RefCell<Option<Waker>>,
     /// Clients that wait until more can be sent.
     thirsty: RefCell<Vec<Waker>>,
     lost: Cell<bool>,
-    closes: Cell<bool>,
+    /// It is to end.
+    pub(crate) closes: Cell<bool>,
     /// When the server last said something, or began to owe.
-    moved: Cell<Instant>,
+    pub(crate) moved: Cell<Instant>,
 }
 
 /// What has come for one client.
 #[derive(Debug, Default)]
 struct Inbox {
     bytes: Vec<u8>,
+    /// Where in the bytes replies end.
+    ends: Vec<usize>,
     waker: Option<Waker>,
     overrun: bool,
-    /// Tickets that will never be answered.
-    lost: usize,
     midway: bool,
 }
 
@@ -57,8 +56,8 @@ struct Inbox {
 #[derive(Debug, Default)]
 pub(crate) struct Mail {
     pub(crate) bytes: Vec<u8>,
-    /// So many commands behind those bytes were lost with the connection.
-    pub(crate) lost: usize,
+    /// Where in the bytes replies end; what is behind the last of them is the beginning of the next.
+    pub(crate) ends: Vec<usize>,
     /// The bytes end in the midst of a reply that will never be whole.
     pub(crate) is_midway: bool,
 }
@@ -75,14 +74,16 @@ impl Line {
         endpoint: Arc<Endpoint>,
         is_tls: bool,
         limits: MuxLimits,
-        now: Instant,
+        core: &CoreContext,
     ) -> Rc<Self> {
+        let now = Instant::now();
         Rc::new(Self {
             greeting,
             endpoint,
             opened: now,
             is_tls,
             exchanges: Cell::new(0),
+            buffers: Rc::clone(&core.buffers),
             books: RefCell::new(Mux::new(limits)),
             inboxes: RefCell::default(),
             unsent: RefCell::default(),
@@ -142,14 +143,15 @@ impl Line {
         }
     }
 
-    fn wake_thirsty(&self) {
+    /// Wakes those who wait until more can be sent.
+    pub(crate) fn wake_thirsty(&self) {
         for waker in self.thirsty.borrow_mut().drain(..) {
             waker.wake();
         }
     }
 
     /// Lays a stretch of the oldest reply into its client's inbox; `false` when nobody has asked.
-    fn deliver(&self, bytes: &[u8], ended: bool) -> bool {
+    pub(crate) fn deliver(&self, bytes: &[u8], ended: bool) -> bool {
         let mut books = self.books.borrow_mut();
         let mut inboxes = self.inboxes.borrow_mut();
         let index = match books.deliver(bytes.len()) {
@@ -157,7 +159,13 @@ impl Line {
             Delivery::Swallow => None,
             Delivery::Seat(index) => {
                 if let Some(inbox) = inboxes.get_mut(index) {
+                    if inbox.bytes.capacity() == 0 {
+                        inbox.bytes = self.buffers.take();
+                    }
                     inbox.bytes.extend_from_slice(bytes);
+                    if ended {
+                        inbox.ends.push(inbox.bytes.len());
+                    }
                 }
                 Some(index)
             }
@@ -179,17 +187,12 @@ impl Line {
     }
 
     /// The connection is gone: everyone is told what is lost.
-    fn lose(&self) {
+    pub(crate) fn lose(&self) {
         if self.lost.replace(true) {
             return;
         }
         let losses = self.books.borrow_mut().lose();
         let mut inboxes = self.inboxes.borrow_mut();
-        for (index, count) in losses.tickets {
-            if let Some(inbox) = inboxes.get_mut(index) {
-                inbox.lost += count;
-            }
-        }
         if let Some(inbox) = losses.midway.and_then(|index| inboxes.get_mut(index)) {
             inbox.midway = true;
         }
@@ -222,15 +225,20 @@ impl LineSeat {
         Poll::Pending
     }
 
-    /// Sends a command; `false` when there was no room for it.
-    pub(crate) fn send(&self, command: &[u8], now: Instant) -> bool {
+    /// Sends a command, or several in one go, to which so many replies will come; `false` when there was no room for
+    /// them. Nobody else's come between them.
+    pub(crate) fn send(&self, command: &[u8], replies: usize, now: Instant) -> bool {
         let line = &self.line;
         let mut books = line.books.borrow_mut();
         if books.tickets() == 0 {
             line.moved.set(now);
         }
-        let is_out = self.seat.as_ref().is_some_and(|seat| books.issue(seat).is_ok());
+        let Some(seat) = &self.seat else { return false };
+        let is_out = books.room(seat).is_ok();
         if is_out {
+            for _ in 0..replies {
+                books.issue_beyond(seat);
+            }
             let mut unsent = line.unsent.borrow_mut();
             if unsent.is_empty() {
                 line.wake_writer();
@@ -238,13 +246,6 @@ impl LineSeat {
             unsent.extend_from_slice(command);
         }
         is_out
-    }
-
-    /// Whether everything that was asked is answered, and the answers are taken.
-    pub(crate) fn is_quiet(&self) -> bool {
-        let books = self.line.books.borrow();
-        let owes = |seat: &MuxSeat| books.tickets_of(seat) > 0 || books.waiting_of(seat) > 0;
-        !self.seat.as_ref().is_some_and(owes) && !self.line.is_lost()
     }
 
     /// Says whom to wake when something comes.
@@ -257,8 +258,9 @@ impl LineSeat {
         }
     }
 
-    /// Takes what has come; `spare` is an empty buffer to go on with.
-    pub(crate) fn take(&self, spare: Vec<u8>) -> Mail {
+    /// Takes what has come. `ends` is an empty buffer to go on with; that of the bytes is to be given back to the core's
+    /// stock.
+    pub(crate) fn take(&self, ends: Vec<usize>) -> Mail {
         let mut inboxes = self.line.inboxes.borrow_mut();
         let Some((seat, inbox)) = self
             .seat
@@ -267,11 +269,11 @@ impl LineSeat {
         else {
             return Mail::default();
         };
-        let bytes = std::mem::replace(&mut inbox.bytes, spare);
+        let bytes = std::mem::take(&mut inbox.bytes);
         self.line.books.borrow_mut().taken(seat, bytes.len());
         Mail {
             bytes,
-            lost: std::mem::take(&mut inbox.lost),
+            ends: std::mem::replace(&mut inbox.ends, ends),
             is_midway: inbox.midway,
         }
     }
@@ -295,129 +297,10 @@ impl Drop for LineSeat {
     fn drop(&mut self) {
         let Some(seat) = self.seat.take() else { return };
         if let Some(inbox) = self.line.inboxes.borrow_mut().get_mut(seat.index()) {
-            *inbox = Inbox::default();
+            let mut left = std::mem::take(inbox);
+            self.line.buffers.give_back(&mut left.bytes);
         }
         self.line.books.borrow_mut().leave(seat);
-    }
-}
-
-/// Moves a line's bytes until the connection is gone.
-pub(crate) async fn run(line: Rc<Line>, core: CoreContext, stream: Stream) {
-    let mut carrier = Carrier {
-        line: Rc::clone(&line),
-        core,
-        stream,
-        out: Outgoing::default(),
-        sending: Vec::new(),
-        cursor: Cursor::new(),
-        held: Vec::new(),
-        is_push: false,
-    };
-    poll_fn(|cx| carrier.poll(cx)).await;
-    line.lose();
-}
-
-/// A line's socket and how far it is.
-struct Carrier {
-    line: Rc<Line>,
-    core: CoreContext,
-    stream: Stream,
-    out: Outgoing,
-    sending: Vec<u8>,
-    cursor: Cursor,
-    /// The start of a length line.
-    held: Vec<u8>,
-    /// What is arriving answers nobody.
-    is_push: bool,
-}
-
-impl Carrier {
-    /// Ready when the connection is gone.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut writer = self.line.writer.borrow_mut();
-        if !writer.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *writer = Some(cx.waker().clone());
-        }
-        drop(writer);
-        if self.line.closes.get() || self.write(cx).is_err() {
-            return Poll::Ready(());
-        }
-        for _ in 0..TURNS {
-            match self.read(cx) {
-                Poll::Ready(true) => {}
-                Poll::Ready(false) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
-        let buffers = &self.core.buffers;
-        if self.out.poll_flush(cx, &mut self.stream, buffers)?.is_ready() {
-            std::mem::swap(&mut self.sending, &mut self.line.unsent.borrow_mut());
-            if !self.sending.is_empty() {
-                self.out.write(cx, &mut self.stream, &self.sending, buffers)?;
-                self.sending.clear();
-                self.sending.shrink_to(tidegate_net::READ_BUFFER);
-            }
-        }
-        self.line.unwritten.set(self.out.len());
-        if self.out.is_empty() {
-            self.line.wake_thirsty();
-        }
-        Ok(())
-    }
-
-    /// Reads once; `false` when the connection is gone or out of step.
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let scratch = Rc::clone(&self.core.scratch);
-        let mut scratch = scratch.borrow_mut();
-        let read = match std::task::ready!(self.stream.poll_read(cx, &mut scratch)) {
-            Ok(0) | Err(_) => return Poll::Ready(false),
-            Ok(read) => read,
-        };
-        self.line.moved.set(Instant::now());
-        let fresh = scratch.get(..read).unwrap_or_default();
-        let is_well = if self.held.is_empty() {
-            let rest = self.walk(fresh);
-            rest.map(|rest| self.held.extend_from_slice(rest)).is_some()
-        } else {
-            let mut held = std::mem::take(&mut self.held);
-            held.extend_from_slice(fresh);
-            let rest = self.walk(&held).map(<[u8]>::to_vec);
-            rest.map(|rest| self.held = rest).is_some()
-        };
-        self.line.wake_thirsty();
-        Poll::Ready(is_well)
-    }
-
-    /// Deals replies out. Returns what is too little to be anything yet; `None` when the connection is out of step.
-    fn walk<'b>(&mut self, mut bytes: &'b [u8]) -> Option<&'b [u8]> {
-        while let Some(first) = bytes.first() {
-            if self.cursor.at_boundary() {
-                self.is_push = *first == b'>';
-            }
-            let walk = match self.cursor.walk(bytes) {
-                Ok(walk) => walk,
-                Err(error) => {
-                    tracing::warn!(endpoint = %self.line.endpoint.address, %error, "a shared connection is lost");
-                    return None;
-                }
-            };
-            let (run, rest) = bytes.split_at_checked(walk.run)?;
-            if !self.is_push && !run.is_empty() && !self.line.deliver(run, walk.ended) {
-                tracing::warn!(endpoint = %self.line.endpoint.address,
-                    "a shared connection is lost: the server answered what nobody asked");
-                return None;
-            }
-            bytes = rest;
-            if !walk.ended {
-                break;
-            }
-        }
-        Some(bytes)
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_base::Secret;
+use tidegate_chain::Factory;
 use tidegate_cluster::{Cluster, Conditions, Connect, Target};
 use tidegate_net::tls::Connector;
 use tidegate_net::{Keepalive, NetError};
@@ -25,6 +26,10 @@ pub(crate) struct ListenerRules {
     pub(crate) users: Users,
     pub(crate) routes: Vec<Rule>,
     pub(crate) limits: request::Limits,
+    /// What looks at commands, in order.
+    pub(crate) chain: Vec<Arc<dyn Factory>>,
+    /// The longest command and answer that is held to be looked at.
+    pub(crate) inspect: usize,
 }
 
 /// One rule of the route table.
@@ -62,12 +67,13 @@ pub struct RedisMistake {
 }
 
 impl RedisPlan {
-    /// Puts the parts together. `endpoints` brings each cluster's endpoints, which live on through reloads. Reports every
-    /// mistake.
+    /// Puts the parts together. `endpoints` brings each cluster's endpoints, which live on through reloads; `chains` what
+    /// looks at each listener's commands. Reports every mistake.
     pub fn build(
         listeners: &BTreeMap<String, RedisListener>,
         clusters: &BTreeMap<String, RedisCluster>,
         endpoints: &HashMap<String, Arc<Cluster>>,
+        mut chains: HashMap<String, Vec<Arc<dyn Factory>>>,
     ) -> Result<Self, Vec<RedisMistake>> {
         let mut plan = Self::default();
         let mut mistakes = Vec::new();
@@ -84,7 +90,8 @@ impl RedisPlan {
         }
         let known: Vec<_> = clusters.keys().cloned().collect();
         for (name, config) in listeners {
-            let rules = ListenerRules::build(config, &format!("listeners.{name}"), &known, &mut mistakes);
+            let mut rules = ListenerRules::build(config, &format!("listeners.{name}"), &known, &mut mistakes);
+            rules.chain = chains.remove(name).unwrap_or_default();
             plan.listeners.insert(Arc::from(name.as_str()), Arc::new(rules));
         }
         if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
@@ -130,6 +137,8 @@ impl ListenerRules {
         Self {
             users,
             routes,
+            chain: Vec::new(),
+            inspect: config.inspect.len().max(1024),
             limits: request::Limits {
                 bulk,
                 arguments: defaults.arguments,

@@ -7,8 +7,10 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError};
+use tidegate_telemetry::Registry;
 
 use crate::admit::admit;
+use crate::metrics::Families;
 use crate::plan::RedisPlan;
 use crate::room::RedisRoom;
 
@@ -17,16 +19,18 @@ pub struct Redis {
     plan: ArcSwap<RedisPlan>,
     generation: AtomicU64,
     clients: AtomicU64,
+    families: Families,
     this: Weak<Self>,
 }
 
 impl Redis {
     /// A gateway that serves nobody until a plan is installed.
-    pub fn new() -> Arc<Self> {
+    pub fn new(registry: &Registry) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             plan: ArcSwap::default(),
             generation: AtomicU64::new(0),
             clients: AtomicU64::new(0),
+            families: Families::new(registry),
             this: this.clone(),
         })
     }
@@ -55,6 +59,10 @@ impl Redis {
 
     pub(crate) fn plan(&self) -> Arc<RedisPlan> {
         self.plan.load_full()
+    }
+
+    pub(crate) fn families(&self) -> &Families {
+        &self.families
     }
 
     pub(crate) fn generation(&self) -> u64 {

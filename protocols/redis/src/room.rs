@@ -10,16 +10,19 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tidegate_base::{Reason, Refusal};
+use tidegate_cluster::Endpoint;
 use tidegate_engine::{ClientView, CoreContext, PoolView, Room, RoomView, ServerView, SessionContext, SessionError};
 
 use crate::Redis;
 use crate::admit::Client;
+use crate::carrier;
 use crate::dial::{self, Key, Order};
-use crate::group::{Group, State, Trunk};
-use crate::line::{self, Line};
+use crate::group::{Group, Place, State, Trunk};
+use crate::line::Line;
+use crate::metrics::UserMetrics;
 use crate::plan::RedisPlan;
 use crate::server::{Server, ServerPool};
-use crate::session::{Session, Shared};
+use crate::session::{Desk, Session, Shared};
 
 /// Redis's part of one core.
 pub(crate) struct RedisRoom {
@@ -28,7 +31,13 @@ pub(crate) struct RedisRoom {
     plan: RefCell<(u64, Arc<RedisPlan>)>,
     groups: RefCell<HashMap<Arc<str>, Rc<Group>>>,
     sessions: RefCell<HashMap<u64, Rc<Shared>>>,
+    users: RefCell<HashMap<(String, String), Rc<UserMetrics>>>,
+    /// Memory for clients that have something under way.
+    desks: RefCell<Vec<Desk>>,
 }
+
+/// How many desks that nobody uses are kept.
+const KEPT_DESKS: usize = 256;
 
 impl RedisRoom {
     pub(crate) fn new(redis: Arc<Redis>, core: CoreContext) -> Rc<Self> {
@@ -39,7 +48,29 @@ impl RedisRoom {
             plan: RefCell::new(plan),
             groups: RefCell::default(),
             sessions: RefCell::default(),
+            users: RefCell::default(),
+            desks: RefCell::default(),
         })
+    }
+
+    /// What is counted for a user of a cluster.
+    pub(crate) fn user_metrics(&self, cluster: &str, user: &str) -> Rc<UserMetrics> {
+        let mut users = self.users.borrow_mut();
+        let made = users.entry((cluster.to_owned(), user.to_owned()));
+        Rc::clone(made.or_insert_with(|| self.redis.families().user(cluster, user)))
+    }
+
+    /// Memory to work in.
+    pub(crate) fn desk(&self) -> Desk {
+        self.desks.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes memory that is not needed any more.
+    pub(crate) fn take_desk(&self, desk: Desk) {
+        let mut desks = self.desks.borrow_mut();
+        if desks.len() < KEPT_DESKS {
+            desks.push(desk);
+        }
     }
 
     /// The plan, as new as can be; groups follow it.
@@ -67,27 +98,30 @@ impl RedisRoom {
             .clusters
             .get(cluster)
             .ok_or_else(|| Refusal::new(Reason::Unavailable, "the cluster of this route is being removed"))?;
-        let group = Group::new(Arc::clone(cluster), Arc::clone(rules));
+        let metrics = self.redis.families().group(cluster);
+        let group = Group::new(Arc::clone(cluster), Arc::clone(rules), metrics);
         self.groups.borrow_mut().insert(Arc::clone(cluster), Rc::clone(&group));
         Ok(group)
     }
 
     /// Opens a shared connection, whose trunk is in [`State::Opening`] then.
-    pub(crate) fn open_trunk(self: &Rc<Self>, group: &Rc<Group>, key: Key, trunk: &Rc<Trunk>) {
+    pub(crate) fn open_trunk(
+        self: &Rc<Self>,
+        group: &Rc<Group>,
+        endpoint: &Arc<Endpoint>,
+        key: Key,
+        trunk: &Rc<Trunk>,
+    ) {
         trunk.attempt.set(trunk.attempt.get() + 1);
         *trunk.state.borrow_mut() = State::Opening;
         let (room, group, trunk) = (Rc::clone(self), Rc::clone(group), Rc::clone(trunk));
+        let order = group.order(endpoint, key);
         tokio::task::spawn_local(async move {
-            let opened = match group.order(key) {
-                Ok(order) => room.open(&order).await.map(|opened| (opened, order)),
-                Err(refusal) => Err(refusal),
-            };
-            let (state, failure) = match opened {
-                Ok(((stream, greeting), order)) => {
-                    let now = Instant::now();
+            let (state, failure) = match room.open(&group, &order).await {
+                Ok((stream, greeting)) => {
                     let is_tls = stream.tls().is_some();
-                    let line = Line::new(greeting, order.endpoint, is_tls, order.rules.mux, now);
-                    tokio::task::spawn_local(line::run(Rc::clone(&line), room.core.clone(), stream));
+                    let line = Line::new(greeting, order.endpoint, is_tls, order.rules.mux, &room.core);
+                    tokio::task::spawn_local(carrier::run(Rc::clone(&line), room.core.clone(), stream));
                     (State::Open(line), None)
                 }
                 Err(refusal) => (State::Closed, Some(refusal)),
@@ -101,16 +135,19 @@ impl RedisRoom {
     }
 
     /// Opens connections for as long as a pool wants some.
-    pub(crate) fn open_wanted(self: &Rc<Self>, group: &Rc<Group>, key: Key, pool: &Rc<ServerPool>) {
+    pub(crate) fn open_wanted(
+        self: &Rc<Self>,
+        group: &Rc<Group>,
+        endpoint: &Arc<Endpoint>,
+        key: Key,
+        pool: &Rc<ServerPool>,
+    ) {
         while pool.take_order().is_some() {
             let (room, group, pool) = (Rc::clone(self), Rc::clone(group), Rc::clone(pool));
+            let order = group.order(endpoint, key);
             tokio::task::spawn_local(async move {
-                let opened = match group.order(key) {
-                    Ok(order) => room.open(&order).await.map(|(stream, _)| (stream, order)),
-                    Err(refusal) => Err(refusal),
-                };
-                match opened {
-                    Ok((stream, order)) => {
+                match room.open(&group, &order).await {
+                    Ok((stream, _)) => {
                         let now = Instant::now();
                         pool.opened(Box::new(Server::new(stream, order.endpoint)), now);
                     }
@@ -121,12 +158,17 @@ impl RedisRoom {
     }
 
     /// Opens a connection on a login thread and takes it to this core.
-    async fn open(&self, order: &Order) -> Result<(tidegate_net::Stream, dial::Greeting), Refusal> {
+    async fn open(&self, group: &Group, order: &Order) -> Result<(tidegate_net::Stream, dial::Greeting), Refusal> {
+        let begin = Instant::now();
         let opening = self.core.login.spawn({
             let order = order.clone();
             async move { dial::open(&order).await }
         });
         let opened = opening.await;
+        group.metrics.connect_time.record(begin.elapsed());
+        if !matches!(opened, Ok(Ok(_))) {
+            group.metrics.connect_failures.inc();
+        }
         match opened {
             Ok(Ok(opened)) => {
                 let stream = opened.stream.adopt();
@@ -167,26 +209,23 @@ impl RedisRoom {
     }
 
     fn group_views(&self, group: &Group, view: &mut RoomView, now: Instant) {
-        for (key, trunks) in group.trunks.borrow().iter() {
+        for (place, trunks) in group.trunks.borrow().iter() {
             for trunk in trunks {
                 if let State::Open(line) = &*trunk.state.borrow()
                     && !line.is_lost()
                 {
-                    view.servers.push(self.line_view(group, *key, line, now));
+                    view.servers.push(self.line_view(group, place.key, line, now));
                 }
             }
         }
-        let endpoint = group
-            .order(Key::default())
-            .map(|order| order.endpoint.address.to_string());
-        for (key, pool) in group.pools.borrow().iter() {
+        for (place, pool) in group.pools.borrow().iter() {
             let counts = pool.counts();
             view.pools.push(PoolView {
                 protocol: "redis",
                 cluster: group.cluster.to_string(),
-                endpoint: endpoint.clone().unwrap_or_default(),
+                endpoint: place.endpoint.address.to_string(),
                 role: "primary",
-                space: key.database.to_string(),
+                space: place.key.database.to_string(),
                 user: user_of(group),
                 mode: "transaction",
                 size: pool.size(),
@@ -232,12 +271,12 @@ impl Room for RedisRoom {
                 .pools
                 .borrow()
                 .iter()
-                .map(|(key, pool)| (*key, Rc::clone(pool)))
+                .map(|(place, pool)| (place.clone(), Rc::clone(pool)))
                 .collect();
-            for (key, pool) in pools {
+            for (Place { endpoint, key }, pool) in pools {
                 let gone = pool.expire(now, |server| server.is_well(&mut Context::from_waker(Waker::noop())));
                 drop(gone);
-                self.open_wanted(&group, key, &pool);
+                self.open_wanted(&group, &endpoint, key, &pool);
             }
         }
     }

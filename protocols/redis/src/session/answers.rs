@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tidegate_base::Refusal;
 use tidegate_redis_wire::reply::{self, Version};
 use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::{Channels, Effect};
@@ -51,10 +52,18 @@ impl Session {
         true
     }
 
+    /// A way of this kind to a server, to hear whether there is one.
+    fn join(&mut self, cx: &Context<'_>, key: Key) -> Poll<Result<usize, Refusal>> {
+        match self.group.primary() {
+            Ok(endpoint) => self.way(cx, &endpoint, key),
+            Err(refusal) => Poll::Ready(Err(refusal)),
+        }
+    }
+
     /// The client is as it was when it came, and must log in again where others must.
     pub(super) fn reset(&mut self) {
         self.key = FRESH;
-        self.seat = None;
+        self.ways.clear();
         self.shared.database.set(0);
         self.shared.name.borrow_mut().clear();
         *self.shared.user.borrow_mut() = Arc::from("default");
@@ -78,7 +87,7 @@ impl Session {
         let key = Key { database, ..self.key };
         match self.join(cx, key) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(())) => {
+            Poll::Ready(Ok(_)) => {
                 self.key = key;
                 self.shared.database.set(database);
                 self.say_ok();
@@ -116,18 +125,21 @@ impl Session {
             version: hello.version.unwrap_or(self.key.version),
             ..self.key
         };
+        let way;
         match self.join(cx, key) {
             Poll::Pending => return false,
             Poll::Ready(Err(refusal)) => {
                 self.say(|writer| writer.error(&login::words(&refusal)));
                 return true;
             }
-            Poll::Ready(Ok(())) => self.key = key,
+            Poll::Ready(Ok(at)) => (self.key, way) = (key, at),
         }
         if let Some(name) = hello.name {
             *self.shared.name.borrow_mut() = name.to_vec();
         }
-        let Some((_, seat)) = &self.seat else { return false };
+        let Some(seat) = self.ways.get(way).and_then(|way| way.seat.as_ref()) else {
+            return false;
+        };
         let (line, id) = (std::rc::Rc::clone(&seat.line), self.client_id());
         let greeting = &line.greeting;
         let answer = reply::Hello {
@@ -152,10 +164,11 @@ impl Session {
             Err(refusal) => self.say(|writer| writer.error(&login::words(&refusal))),
             Ok((group, cluster)) => {
                 if !std::rc::Rc::ptr_eq(&group, &self.group) {
-                    self.seat = None;
+                    self.ways.clear();
                     self.group = group;
                     *self.shared.cluster.borrow_mut() = cluster;
                 }
+                self.metrics = self.room.user_metrics(&self.group.cluster, &user);
                 *self.shared.user.borrow_mut() = Arc::from(user);
                 self.is_stranger = false;
                 self.splitter.set_stranger(false);

@@ -1,16 +1,27 @@
 //! A client's session: its commands go over a shared connection or one of its own, and what it is told comes in the
 //! order that it asked in.
 //!
-//! One hand-written future. A client uses one way at a time: before it changes from the shared connection to one of its
-//! own, back, or to an answer of the gateway's, everything that it asked before is answered. That is what keeps order.
+//! One hand-written future. Every command has a ticket in the client's `order`, and answers that come early wait there.
+//! Before a client changes from shared connections to one of its own, or back, or to something that changes its state
+//! here, everything that it asked before is answered: order at the servers is kept too.
 
+mod again;
 mod answers;
+mod exchange;
+mod large;
+mod lending;
+mod order;
 mod own;
+mod replies;
 mod requests;
 mod shared;
-mod upstream;
+mod shown;
+mod ways;
 
+pub(crate) use order::Desk;
 pub(crate) use shared::Shared;
+
+use std::collections::VecDeque;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,13 +40,17 @@ use tidegate_redis_wire::request::Splitter;
 use crate::admit::Client;
 use crate::dial::Key;
 use crate::group::Group;
-use crate::line::LineSeat;
 use crate::login::Circumstances;
+use crate::metrics::UserMetrics;
 use crate::plan::ListenerRules;
 use crate::room::RedisRoom;
 use crate::server::ServerSeat;
+use again::Again;
+use lending::Waiting;
+use order::Order;
 use own::Own;
-use upstream::{Joining, Waiting};
+use shown::Shown;
+use ways::Way;
 
 /// How many reads one wake-up may do before others get their turn.
 const TURNS: usize = 16;
@@ -60,8 +75,17 @@ pub(crate) struct Session {
     /// It must log in (again) first.
     is_stranger: bool,
     key: Key,
-    seat: Option<(Key, LineSeat)>,
-    joining: Option<Joining>,
+    metrics: Rc<UserMetrics>,
+    shown: Option<Box<Shown>>,
+    order: Order,
+    ways: Vec<Way>,
+    spare_ends: Vec<usize>,
+    /// What is to be sent again, in order.
+    again: VecDeque<Again>,
+    /// How many commands were sent again and are not answered yet: no further one may overtake them.
+    unsettled: usize,
+    /// A command longer than what is held flows by.
+    is_flowing: bool,
     own: Option<Box<Own>>,
     pool_seat: Option<Rc<ServerSeat>>,
     waiting: Option<Waiting>,
@@ -85,6 +109,8 @@ impl Session {
         let stream = stream.map_err(|error| SessionError::downstream(&error))?;
         let refused = |refusal: Refusal| SessionError::new(Origin::Internal, Kind::Config, refusal.text);
         let group = room.group(&client.cluster).map_err(refused)?;
+        let metrics = room.user_metrics(&client.cluster, &client.user);
+        let shown = Shown::of(&client.rules);
         let shared = Rc::new(Shared {
             id: client.id,
             listener: client.listener,
@@ -113,8 +139,14 @@ impl Session {
             is_partial: false,
             is_stranger: false,
             key: Key::default(),
-            seat: None,
-            joining: None,
+            metrics,
+            shown,
+            order: Order::default(),
+            ways: Vec::new(),
+            spare_ends: Vec::new(),
+            again: VecDeque::new(),
+            unsettled: 0,
+            is_flowing: false,
             own: None,
             pool_seat: None,
             waiting: None,
@@ -133,8 +165,9 @@ impl Session {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
         for _ in 0..TURNS {
             self.signals(cx);
-            let mut moved = self.from_line(cx)?;
+            let mut moved = self.from_ways(cx)?;
             moved |= self.from_own(cx)?;
+            moved |= self.resend(cx);
             if self.closing {
                 if !self.is_given_up && self.flush_client(cx)?.is_pending() {
                     return self.rest(cx);
@@ -143,7 +176,7 @@ impl Session {
                 return Poll::Ready(self.ended.take().map_or(Ok(()), Err));
             }
             moved |= self.from_client(cx)?;
-            self.flush_own(cx);
+            moved |= self.flush_own(cx);
             moved |= self.end_if_due();
             if !moved && !self.closing {
                 return self.rest(cx);
@@ -165,7 +198,7 @@ impl Session {
             self.closing = true;
         }
         let is_gone = self.at_end && (self.held.is_empty() || self.is_partial);
-        let is_drained = self.room.core.is_draining() && self.own.is_none() && self.held.is_empty();
+        let is_drained = self.room.core.is_draining() && self.own.is_none() && self.held.is_empty() && !self.is_flowing;
         self.closing |= is_gone || is_drained;
         self.closing
     }
@@ -173,6 +206,9 @@ impl Session {
     /// Before going to sleep: what is left to write keeps its waker, and its deadline.
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
         let flushed = self.flush_client(cx)?;
+        if self.order.is_empty() && self.order.is_spread() {
+            self.room.take_desk(self.order.fold());
+        }
         let now = self.room.core.now();
         self.stalled = match (flushed, self.stalled) {
             (Poll::Ready(()), _) => None,
@@ -184,7 +220,9 @@ impl Session {
             .zip(self.group.rules().write_timeout)
             .map(|(since, limit)| since + limit);
         let queue = self.waiting.as_ref().and_then(|waiting| waiting.until);
-        self.slot.set_deadline(stall.into_iter().chain(queue).min());
+        let again = self.next_again().filter(|ready| *ready > now);
+        self.slot
+            .set_deadline(stall.into_iter().chain(queue).chain(again).min());
         self.shared.state.set(match (&self.own, &self.waiting) {
             (Some(own), _) if own.pin.in_transaction() => "in_transaction",
             (Some(_), _) => "pinned",
@@ -243,25 +281,24 @@ impl Session {
 
     /// Whether everything that was asked so far is answered.
     fn is_quiet(&self) -> bool {
-        let line = self.seat.as_ref().is_none_or(|(_, seat)| seat.is_quiet());
         let own = self.own.as_ref().is_none_or(|own| own.is_quiet());
-        line && own && self.waiting.is_none() && self.joining.is_none()
+        own && self.order.is_empty() && !self.is_flowing
     }
 
-    /// Answers in the gateway's own words.
+    /// Answers a command in the gateway's own words, when everything before it is answered.
     fn say(&mut self, words: impl FnOnce(&mut Writer<'_>)) {
-        let buffers = &self.room.core.buffers;
-        let mut out = buffers.take();
-        words(&mut Writer::new(&mut out, self.key.version));
-        self.to_client.queue(&out, buffers);
-        buffers.give_back(&mut out);
+        let mut held = self.room.core.buffers.take();
+        words(&mut Writer::new(&mut held, self.key.version));
+        let number = self.enter(None, &[], None);
+        self.order.answer(number, held);
+        self.emit();
     }
 
     /// Ends the session: what it holds is given up.
     fn finish(&mut self) {
         self.slot.set_deadline(None);
         self.leave_queue();
-        self.seat = None;
+        self.ways.clear();
         // What is on it nobody knows: it is closed.
         self.own = None;
         self.room.leave(self.shared.id);

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -11,6 +13,8 @@ use crate::server::ServerLease;
 
 /// The most answers that are owed on a connection of a client's own.
 const MOST_OWED: usize = 4096;
+/// Stands for the client's own connection where a way is told by its place.
+pub(super) const OWN: usize = usize::MAX;
 /// Beyond so many bytes that the server has not taken, the client waits.
 const MOST_UNSENT: usize = 256 * 1024;
 
@@ -24,14 +28,20 @@ pub(super) struct Own {
     is_push: bool,
     /// Something may be waited for without an end.
     blocks: usize,
+    /// Whose answers come next; nobody's where one is to be swallowed.
+    owed: VecDeque<Option<u64>>,
 }
 
-/// What came of a stretch of answers.
-struct Walked {
-    /// So many bytes are the client's.
-    run: usize,
-    is_well: bool,
-    is_reset: bool,
+/// What a stretch of a server's words is.
+enum Said {
+    /// Of an answer; whether that ends with it.
+    Answer { ended: bool },
+    /// It answers nobody.
+    Push,
+    /// `+RESET`: nothing of what was is there any more.
+    Reset,
+    /// The server is not in step.
+    Nonsense,
 }
 
 impl Own {
@@ -42,6 +52,7 @@ impl Own {
             ends: None,
             is_push: false,
             blocks: 0,
+            owed: VecDeque::new(),
         }
     }
 
@@ -55,11 +66,18 @@ impl Own {
         self.pin.streams() || self.blocks > 0
     }
 
-    /// Sends a command; `false` when there is no room for it.
-    pub(super) fn send(&mut self, effect: Effect, bytes: &[u8], buffers: &Buffers) -> bool {
-        if self.ends.is_some() || self.pin.owed() >= MOST_OWED || self.lease.out.len() > MOST_UNSENT {
-            return false;
-        }
+    /// Whether one more command can be sent.
+    pub(super) fn has_room(&self) -> bool {
+        self.ends.is_none() && self.pin.owed() < MOST_OWED && self.has_room_for_bytes()
+    }
+
+    /// Whether the server takes what it is sent.
+    pub(super) fn has_room_for_bytes(&self) -> bool {
+        self.lease.out.len() <= MOST_UNSENT
+    }
+
+    /// Sends a command, whose answer is this ticket's.
+    pub(super) fn send(&mut self, number: Option<u64>, effect: Effect, bytes: &[u8], buffers: &Buffers) {
         self.lease.out.queue(bytes, buffers);
         if self.pin.streams() && matches!(effect, Effect::Reset | Effect::Quit) {
             self.ends = Some(effect);
@@ -68,47 +86,38 @@ impl Own {
             self.blocks += 1;
         }
         self.pin.sent(effect);
-        true
+        if self.pin.streams() {
+            self.owed.clear();
+        } else {
+            self.owed.push_back(number);
+        }
     }
 
-    /// Follows the server's answers.
-    fn walk(&mut self, bytes: &[u8]) -> Walked {
-        let mut walked = Walked {
-            run: 0,
-            is_well: true,
-            is_reset: false,
-        };
-        while let Some(rest) = bytes.get(walked.run..).filter(|rest| !rest.is_empty()) {
-            let server = &mut *self.lease;
-            if server.cursor.at_boundary() {
-                self.is_push = rest.first() == Some(&b'>');
-                server.head.clear();
-            }
-            let Ok(walk) = server.cursor.walk(rest) else {
-                walked.is_well = false;
-                return walked;
-            };
-            server.note(rest.get(..walk.run).unwrap_or_default());
-            walked.run += walk.run;
-            if !walk.ended {
-                return walked;
-            }
-            if self.is_push {
-                continue;
-            }
-            if self.pin.answered(Outcome::of(&server.head)).is_err() {
-                walked.is_well = false;
-                return walked;
-            }
-            if self.pin.owed() == 0 {
-                self.blocks = 0;
-            }
-            if self.ends == Some(Effect::Reset) && server.head.starts_with(b"+RESET\r\n") {
-                walked.is_reset = true;
-                return walked;
-            }
+    /// Finds the next stretch of what the server says; `None` when more bytes are needed.
+    fn next(&mut self, bytes: &[u8]) -> Option<(usize, Said)> {
+        let server = &mut *self.lease;
+        let first = bytes.first()?;
+        if server.cursor.at_boundary() {
+            self.is_push = *first == b'>' || self.pin.streams();
+            server.head.clear();
         }
-        walked
+        let Ok(walk) = server.cursor.walk(bytes) else {
+            return Some((0, Said::Nonsense));
+        };
+        let run = bytes.get(..walk.run).filter(|run| !run.is_empty())?;
+        server.note(run);
+        if self.is_push {
+            let is_reset = self.ends == Some(Effect::Reset) && server.head.starts_with(b"+RESET\r\n");
+            return Some((walk.run, if is_reset { Said::Reset } else { Said::Push }));
+        }
+        let ended = walk.ended;
+        if ended && self.pin.answered(Outcome::of(&server.head)).is_err() {
+            return Some((walk.run, Said::Nonsense));
+        }
+        if self.pin.owed() == 0 {
+            self.blocks = 0;
+        }
+        Some((walk.run, Said::Answer { ended }))
     }
 }
 
@@ -131,6 +140,8 @@ impl Session {
             Poll::Ready(Ok(0) | Err(_)) => {
                 // What was on it is lost: Redis's own clients see their connection end too.
                 self.closing = true;
+                self.group.metrics.lost.inc();
+                self.group.seek();
                 return Ok(true);
             }
             Poll::Ready(Ok(read)) => read,
@@ -146,39 +157,85 @@ impl Session {
         Ok(true)
     }
 
+    /// Deals what the server said. Stretches that the client gets as they are go in one write.
     fn pass(&mut self, cx: &mut Context<'_>, mut own: Box<Own>, bytes: &[u8]) -> Result<(), SessionError> {
-        let walked = own.walk(bytes);
-        let (run, rest) = bytes.split_at_checked(walked.run).unwrap_or((bytes, &[]));
-        let buffers = &self.room.core.buffers;
-        let written = self.to_client.write(cx, &mut self.client, run, buffers);
-        written.map_err(|error| SessionError::downstream(&error))?;
-        if !walked.is_well {
-            tracing::warn!(endpoint = %own.lease.endpoint.address, "a server is out of step; its connection is closed");
-            self.closing = true;
-        } else if walked.is_reset {
-            drop(own);
-            self.reset();
-        } else {
-            own.lease.held.extend_from_slice(rest);
-            let is_free = own.pin.is_clean() && own.lease.is_between() && own.lease.out.is_empty();
-            if is_free {
-                own.lease.give_back(self.room.core.now());
-            } else {
-                self.own = Some(own);
+        let (mut from, mut to) = (0, 0);
+        let write = |session: &mut Self, cx: &mut Context<'_>, run: Range<usize>| {
+            session.write(cx, bytes.get(run).unwrap_or_default())
+        };
+        while let Some((length, said)) = own.next(bytes.get(to..).unwrap_or_default()) {
+            let stretch = bytes.get(to..to + length).unwrap_or_default();
+            let next = to + length;
+            let passes = match said {
+                Said::Answer { ended } => {
+                    let owed = if ended {
+                        own.owed.pop_front()
+                    } else {
+                        own.owed.front().copied()
+                    };
+                    self.answer_came(owed.flatten(), stretch, ended, OWN)
+                }
+                Said::Push if !self.sees_pushes() => true,
+                Said::Push | Said::Reset => {
+                    write(self, cx, from..to)?;
+                    self.push(stretch);
+                    from = next;
+                    false
+                }
+                Said::Nonsense => {
+                    write(self, cx, from..to)?;
+                    tracing::warn!(endpoint = %own.lease.endpoint.address,
+                        "a server is out of step; its connection is closed");
+                    self.closing = true;
+                    return Ok(());
+                }
+            };
+            if !passes || self.has_more() {
+                write(self, cx, from..if passes { next } else { to })?;
+                from = next;
+                self.emit();
+            }
+            to = next;
+            if matches!(said, Said::Reset) {
+                self.reset();
+                return Ok(());
             }
         }
+        write(self, cx, from..to)?;
+        self.emit();
+        own.lease.held.extend_from_slice(bytes.get(to..).unwrap_or_default());
+        self.own = Some(own);
+        self.give_back_own();
         Ok(())
     }
 
-    /// Writes what the client's own connection is to get.
-    pub(super) fn flush_own(&mut self, cx: &mut Context<'_>) {
+    fn sees_pushes(&self) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.sees_pushes())
+    }
+
+    /// Gives the client's own connection back when nothing of it is left there.
+    pub(super) fn give_back_own(&mut self) {
+        let is_free = |own: &Own| own.pin.is_clean() && own.lease.is_between() && own.lease.out.is_empty();
+        if !self.is_flowing
+            && let Some(own) = self.own.take_if(|own| is_free(own))
+        {
+            own.lease.give_back(self.room.core.now());
+        }
+    }
+
+    /// Writes what the client's own connection is to get; whether there is room for more again.
+    pub(super) fn flush_own(&mut self, cx: &mut Context<'_>) -> bool {
         if let Some(own) = &mut self.own {
+            let was_full = !own.has_room_for_bytes();
             let server = &mut *own.lease;
             let flushed = server.out.poll_flush(cx, &mut server.stream, &self.room.core.buffers);
             if let Poll::Ready(Err(_)) = flushed {
                 self.own = None;
                 self.closing = true;
+                return true;
             }
+            return was_full && own.has_room_for_bytes();
         }
+        false
     }
 }

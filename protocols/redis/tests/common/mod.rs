@@ -1,13 +1,18 @@
 //! A real server, and the gateway in front of it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
+use tidegate_chain::Factory;
 use tidegate_cluster::Cluster;
-use tidegate_conformance::House;
+use tidegate_conformance::{Client, House, Subject};
 use tidegate_kit::{Flavour, Redis as Server, RespClient};
 use tidegate_redis::{Redis, RedisCluster, RedisListener, RedisPlan, targets};
+use tidegate_redis_wire::reply::Cursor;
+use tidegate_redis_wire::request;
 use tidegate_telemetry::Registry;
 
 pub(crate) struct Both {
@@ -16,6 +21,7 @@ pub(crate) struct Both {
     pub(crate) house: House,
 }
 
+#[allow(dead_code, reason = "not every test binary uses all of it")]
 impl Both {
     /// A server without a password, and a gateway that trusts everyone.
     pub(crate) fn start(flavour: Flavour) -> Self {
@@ -25,9 +31,15 @@ impl Both {
 
     /// With more to say of the listener and of the cluster.
     pub(crate) fn with(server: Server, listener: &Json, cluster: &Json) -> Self {
-        let protocol = Redis::new();
-        protocol.install(plan(&server, listener, cluster));
-        let house = House::start(Arc::clone(&protocol) as _, Arc::new(Registry::new()));
+        Self::chained(server, listener, cluster, Vec::new())
+    }
+
+    /// With steps that look at commands.
+    pub(crate) fn chained(server: Server, listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> Self {
+        let registry = Arc::new(Registry::new());
+        let protocol = Redis::new(&registry);
+        protocol.install(plan(&server, listener, cluster, chain));
+        let house = House::start(Arc::clone(&protocol) as _, registry);
         house.control().spawn(protocol.watch_health());
         Self { server, house }
     }
@@ -38,7 +50,7 @@ impl Both {
     }
 }
 
-fn plan(server: &Server, listener: &Json, cluster: &Json) -> RedisPlan {
+fn plan(server: &Server, listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> RedisPlan {
     let mut wanted = json!({ "address": "127.0.0.1:0", "routes": [{ "cluster": "app" }] });
     extend(&mut wanted, listener);
     let listener: RedisListener = serde_json::from_value(wanted).expect("a listener");
@@ -55,6 +67,7 @@ fn plan(server: &Server, listener: &Json, cluster: &Json) -> RedisPlan {
         &BTreeMap::from([("main".to_owned(), listener)]),
         &BTreeMap::from([("app".to_owned(), cluster)]),
         &HashMap::from([("app".to_owned(), members)]),
+        HashMap::from([("main".to_owned(), chain)]),
     )
     .expect("a plan")
 }
@@ -63,4 +76,96 @@ fn extend(base: &mut Json, more: &Json) {
     if let (Some(base), Some(more)) = (base.as_object_mut(), more.as_object()) {
         base.extend(more.clone());
     }
+}
+
+/// A client of the gateway, or of the server itself.
+pub(crate) struct ByHand(RespClient);
+
+/// The length of an entry in the stream that long answers come from.
+const ENTRY: usize = 64 * 1024;
+
+impl Subject for Both {
+    type Client = ByHand;
+
+    fn start(chain: Vec<Arc<dyn Factory>>) -> Self {
+        let server = Server::start(Flavour::Redis);
+        let fill = format!("for i = 1, 1600 do redis.call('XADD', KEYS[1], '*', 'f', string.rep('y', {ENTRY})) end");
+        server.ask(&["EVAL", &fill, "1", "long"]);
+        let trust = json!({ "login": { "method": "trust" } });
+        Self::chained(server, &trust, &json!({ "pool": { "size": 4 } }), chain)
+    }
+
+    fn house(&self) -> &House {
+        &self.house
+    }
+
+    fn connect(&self) -> ByHand {
+        ByHand(self.client())
+    }
+
+    fn direct(&self) -> ByHand {
+        ByHand(RespClient::connect(self.server.address()))
+    }
+
+    fn kill_server(&mut self) {
+        self.server.kill();
+    }
+
+    fn revive_server(&mut self) {
+        self.server.run();
+    }
+
+    fn echo(text: &str, least: usize) -> Vec<u8> {
+        command(&["ECHO", &format!("{text} {}", "x".repeat(least))])
+    }
+
+    fn long(size: usize) -> Vec<u8> {
+        let count = (size / ENTRY + 1).to_string();
+        command(&["XREAD", "COUNT", &count, "BLOCK", "1000", "STREAMS", "long", "0"])
+    }
+
+    fn slow(milliseconds: u32) -> Vec<u8> {
+        let seconds = f64::from(milliseconds) / 1000.0;
+        command(&["BLPOP", "nothing", &seconds.to_string()])
+    }
+
+    fn varying() -> Vec<u8> {
+        command(&["TIME"])
+    }
+
+    fn is_error(reply: &[u8]) -> bool {
+        reply.first() == Some(&b'-')
+    }
+
+    fn messages(stream: &[u8]) -> Vec<Range<usize>> {
+        let (mut at, mut found) = (0, Vec::new());
+        while at < stream.len() {
+            let walk = Cursor::new().walk(&stream[at..]).expect("replies");
+            let end = if walk.ended { at + walk.run } else { stream.len() };
+            found.push(at..end);
+            at = end;
+        }
+        found
+    }
+}
+
+impl Client for ByHand {
+    fn send(&mut self, bytes: &[u8]) {
+        // A gateway that has closed shows it in the reply.
+        let _gone = self.0.try_send(bytes);
+    }
+
+    fn reply(&mut self) -> io::Result<Vec<u8>> {
+        self.0.try_raw()
+    }
+
+    fn half_close(&mut self) {
+        self.0.half_close();
+    }
+}
+
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    request::command(&mut out, words);
+    out
 }

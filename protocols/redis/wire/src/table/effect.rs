@@ -189,6 +189,11 @@ impl Effect {
 }
 
 impl Row {
+    /// What a command of this name does, as far as its name says.
+    pub fn effect_by_name(&self) -> Effect {
+        self.effect
+    }
+
     /// What this command does to the connection it runs on. Within a transaction nothing blocks; that is for the
     /// caller to know. A command whose option is not here yet is taken for the one that blocks.
     #[inline]

@@ -1,0 +1,68 @@
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tidegate_base::{Reason, Refusal};
+
+use super::Session;
+use super::own::Own;
+use crate::server::{ServerPool, ServerSeat};
+
+/// A place in the queue for a connection of one's own.
+pub(super) struct Waiting {
+    pool: Rc<ServerPool>,
+    since: Instant,
+    pub(super) until: Option<Instant>,
+}
+
+impl Session {
+    /// Takes a connection for the client alone, or a place in the queue for one.
+    pub(super) fn lend(&mut self, cx: &Context<'_>) -> Poll<Result<(), Refusal>> {
+        if let Some(refusal) = self.refused.take() {
+            return Poll::Ready(Err(refusal));
+        }
+        let seat = Rc::clone(self.pool_seat.get_or_insert_with(|| ServerSeat::new(())));
+        if let Some(waiting) = &self.waiting {
+            let turn = std::task::ready!(waiting.pool.poll_turn(&seat, cx));
+            let since = waiting.since;
+            self.waiting = None;
+            self.group
+                .metrics
+                .wait_time
+                .record(self.room.core.now().saturating_duration_since(since));
+            return Poll::Ready(turn.map(|lease| self.own = Some(Box::new(Own::new(lease)))));
+        }
+        let endpoint = match self.group.primary() {
+            Ok(endpoint) => endpoint,
+            Err(refusal) => return Poll::Ready(Err(refusal)),
+        };
+        let pool = self.group.pool(&endpoint, self.key);
+        while let Some(mut lease) = pool.try_lend(|_| true) {
+            if lease.is_well(&mut Context::from_waker(Waker::noop())) {
+                self.own = Some(Box::new(Own::new(lease)));
+                return Poll::Ready(Ok(()));
+            }
+        }
+        if !pool.wait(&seat, cx.waker()) {
+            let text = "too many clients wait for a connection of their own (queue_size); try again";
+            return Poll::Ready(Err(Refusal::new(Reason::Overloaded, text)));
+        }
+        self.room.open_wanted(&self.group, &endpoint, self.key, &pool);
+        let limit = self.group.rules().queue_timeout;
+        self.waiting = Some(Waiting {
+            pool,
+            since: self.room.core.now(),
+            until: limit.map(|limit| self.room.core.now() + limit),
+        });
+        Poll::Pending
+    }
+
+    /// Gives up the place in the queue.
+    pub(super) fn leave_queue(&mut self) {
+        if let (Some(waiting), Some(seat)) = (self.waiting.take(), &self.pool_seat) {
+            waiting.pool.leave(seat, self.room.core.now());
+            let text = "no server connection became free in time (queue_timeout); try again";
+            self.refused = Some(Refusal::new(Reason::Overloaded, text));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+use std::borrow::Cow;
+
+use tidegate_chain::{Outcome, Part};
+use tidegate_redis_wire::reply::{Code, Failure};
+
+use super::Session;
+
+impl Session {
+    /// A stretch of the answer to a command, or its end, has come over the way at this place. Whether it goes to the
+    /// client as it is, and now; otherwise it waits with its ticket until [`Session::emit`].
+    pub(super) fn answer_came(&mut self, number: Option<u64>, bytes: &[u8], ended: bool, from: usize) -> bool {
+        let Some(number) = number else { return false };
+        let is_next = self.order.is_next(number);
+        let shows = self.shown.as_ref().is_some_and(|shown| shown.wants_reply_body());
+        let Some(ticket) = self.order.get(number) else {
+            return false;
+        };
+        let is_failure = !ticket.is_begun && bytes.first() == Some(&b'-');
+        let is_plain = ticket.held.is_empty() && ticket.instead.is_none() && !is_failure;
+        if is_next && is_plain && !(shows && ticket.is_shown) {
+            ticket.is_begun = true;
+            if ended {
+                let code = (bytes.first() == Some(&b'!')).then(|| "ERR".to_owned());
+                if ticket.is_shown {
+                    self.chain_reply(&[], false, Some(code.as_deref()));
+                }
+                self.complete(code.as_deref());
+            }
+            return true;
+        }
+        self.order.hold(number, bytes);
+        if ended {
+            self.answer_ended(number, from);
+        }
+        if self.order.weight() > self.group.rules().mux.waiting.max(self.rules.limits.frame) {
+            self.give_up("more answers wait for others to come first than may (reply_buffer)");
+        }
+        false
+    }
+
+    /// All of an answer is held. It waits for its turn, unless it says that the command must be sent elsewhere.
+    fn answer_ended(&mut self, number: u64, from: usize) {
+        let Some(ticket) = self.order.get(number) else { return };
+        if !ticket.is_begun
+            && let Some((b'-', text)) = ticket.held.split_first()
+        {
+            let text = text.strip_suffix(b"\r\n").unwrap_or(text).to_vec();
+            if self.is_turned_away(number, Failure::new(&text), from) {
+                self.order.take_held(number);
+                return;
+            }
+        }
+        if let Some(ticket) = self.order.get(number) {
+            ticket.is_done = true;
+        }
+    }
+
+    /// Whether something that waited is next.
+    pub(super) fn has_more(&mut self) -> bool {
+        self.order
+            .next()
+            .is_some_and(|ticket| ticket.is_done || !ticket.held.is_empty())
+    }
+
+    /// Whether a part of the answer is with the client already.
+    pub(super) fn is_begun(&mut self, number: Option<u64>) -> bool {
+        let ticket = number.and_then(|number| self.order.get(number));
+        ticket.is_some_and(|ticket| ticket.is_begun)
+    }
+
+    /// Answers that waited for their turn go to the client.
+    pub(super) fn emit(&mut self) {
+        let bound = self.rules.inspect;
+        while let Some(ticket) = self.order.next() {
+            let shows = ticket.is_shown && self.shown.as_ref().is_some_and(|shown| shown.wants_reply_body());
+            let is_failure = !ticket.is_begun && ticket.held.first() == Some(&b'-');
+            let is_done = ticket.is_done;
+            let waits = ticket.held.is_empty() || is_failure || ticket.instead.is_some();
+            if !is_done && (waits || shows && ticket.held.len() <= bound) {
+                return;
+            }
+            let is_cut = !is_done || ticket.is_begun;
+            ticket.is_begun = true;
+            let (is_shown, instead) = (ticket.is_shown, ticket.instead.take());
+            let number = self.order.first();
+            let mut held = self.order.take_held(number);
+            let words = instead.as_deref().unwrap_or(&held);
+            let code = is_done.then(|| code_of(words));
+            if is_shown {
+                let end = code.as_ref().map(Option::as_deref);
+                let bytes = if shows { words } else { &[] };
+                let shown = self.chain_reply(bytes, is_cut, end);
+                if shows {
+                    let shown = shown.into_owned();
+                    self.queue(&shown);
+                } else {
+                    self.queue(words);
+                }
+            } else {
+                self.queue(words);
+            }
+            self.room.core.buffers.give_back(&mut held);
+            if let Some(code) = code {
+                self.complete(code.as_deref());
+            }
+        }
+    }
+
+    /// Shows the chain a stretch of the oldest answer; `end` holds the error's code when it ended with one.
+    fn chain_reply<'b>(&mut self, bytes: &'b [u8], is_cut: bool, end: Option<Option<&'b str>>) -> Cow<'b, [u8]> {
+        let end = end.map(|code| code.map_or(Outcome::Done, Outcome::Failed));
+        match &mut self.shown {
+            Some(shown) => shown.chain.reply(Part { bytes, is_cut, end }),
+            None => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Lays words for the client behind what waits to be written.
+    pub(super) fn queue(&mut self, words: &[u8]) {
+        self.metrics.sent.add(words.len() as u64);
+        self.to_client.queue(words, &self.room.core.buffers);
+    }
+
+    /// The oldest command is answered, with an error of this code or well.
+    fn complete(&mut self, code: Option<&str>) {
+        let Some(ticket) = self.order.pop() else { return };
+        self.unsettled -= usize::from(ticket.tries > 0);
+        self.shared.exchanges.set(self.shared.exchanges.get() + 1);
+        let took = self.room.core.now().saturating_duration_since(ticket.began);
+        self.metrics.answered(took, code);
+    }
+}
+
+/// The first word of an error; `None` when it is none.
+pub(super) fn code_of(reply: &[u8]) -> Option<String> {
+    match reply.split_first() {
+        Some((b'-', text)) => {
+            let failure = Failure::new(text.strip_suffix(b"\r\n").unwrap_or(text));
+            let word = if failure.code() == Code::Other {
+                b"ERR"
+            } else {
+                failure.word()
+            };
+            Some(String::from_utf8_lossy(word).into_owned())
+        }
+        Some((b'!', _)) => Some("ERR".to_owned()),
+        _ => None,
+    }
+}
