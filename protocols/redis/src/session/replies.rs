@@ -22,7 +22,7 @@ impl Session {
             if ended {
                 let code = (bytes.first() == Some(&b'!')).then(|| "ERR".to_owned());
                 if ticket.is_shown {
-                    self.chain_reply(&[], false, Some(code.as_deref()));
+                    self.chain_reply(&[], false, Some(outcome(code.as_deref())));
                 }
                 self.complete(code.as_deref());
             }
@@ -87,15 +87,12 @@ impl Session {
             let words = instead.as_deref().unwrap_or(&held);
             let code = is_done.then(|| code_of(words));
             if is_shown {
-                let end = code.as_ref().map(Option::as_deref);
-                let bytes = if shows { words } else { &[] };
-                let shown = self.chain_reply(bytes, is_cut, end);
-                if shows {
-                    let shown = shown.into_owned();
-                    self.queue(&shown);
-                } else {
-                    self.queue(words);
-                }
+                let end = code.as_ref().map(|code| outcome(code.as_deref()));
+                let words = match self.chain_reply(if shows { words } else { &[] }, is_cut, end) {
+                    changed if shows => changed,
+                    _ => Cow::Borrowed(words),
+                };
+                self.queue(&words);
             } else {
                 self.queue(words);
             }
@@ -106,9 +103,8 @@ impl Session {
         }
     }
 
-    /// Shows the chain a stretch of the oldest answer; `end` holds the error's code when it ended with one.
-    fn chain_reply<'b>(&mut self, bytes: &'b [u8], is_cut: bool, end: Option<Option<&'b str>>) -> Cow<'b, [u8]> {
-        let end = end.map(|code| code.map_or(Outcome::Done, Outcome::Failed));
+    /// Shows the chain a stretch of the oldest answer.
+    fn chain_reply<'b>(&mut self, bytes: &'b [u8], is_cut: bool, end: Option<Outcome<'b>>) -> Cow<'b, [u8]> {
         match &mut self.shown {
             Some(shown) => shown.chain.reply(Part { bytes, is_cut, end }),
             None => Cow::Borrowed(bytes),
@@ -129,6 +125,10 @@ impl Session {
         let took = self.room.core.now().saturating_duration_since(ticket.began);
         self.metrics.answered(took, code);
     }
+}
+
+fn outcome(code: Option<&str>) -> Outcome<'_> {
+    code.map_or(Outcome::Done, Outcome::Failed)
 }
 
 /// The first word of an error; `None` when it is none.
