@@ -16,6 +16,11 @@ mod pin;
 mod plan;
 mod protocol;
 mod room;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "sessions of one server do not call it")
+)]
+mod scatter;
 mod server;
 mod session;
 mod users;
