@@ -23,6 +23,11 @@ mod room;
 mod scatter;
 mod server;
 mod session;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "sessions of one server do not call it")
+)]
+mod shown;
 mod users;
 
 pub use config::{

@@ -2,6 +2,7 @@ use tidegate_redis_wire::table::{RequestPolicy, ResponsePolicy, Row};
 
 use super::Which::{self, Nodes, Primaries};
 use super::merge::Merge;
+use crate::shown;
 
 /// Where a command without keys goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,6 @@ pub(super) enum Rule {
 const OTHERS: &str = "ERR behind this gateway are several servers, whose connections are not its clients";
 const ONE_SERVER: &str = "ERR this is about one server, and behind this gateway are several; ask the server itself";
 const ADMINISTERED: &str = "ERR the servers behind this gateway are administered at the servers themselves";
-const CLUSTER: &str = "ERR the cluster is administered at its own nodes, not through this gateway";
 const MODE: &str = "ERR this sets up a connection to one server, and behind this gateway are several";
 const SWAPDB: &str = "ERR databases of several servers cannot be swapped at once";
 const PATTERNS: &str = "ERR patterns of channels do not work over several servers; name the channels";
@@ -92,9 +92,11 @@ fn cluster(name: &str) -> Option<Rule> {
         // What is shown of a cluster is the gateway's to say (`shown`).
         "slots" | "shards" | "nodes" | "info" | "myid" | "myshardid" | "replicas" | "slaves" | "links" => Rule::Any,
         "keyslot" | "count-failure-reports" => Rule::Any,
-        "addslots" | "addslotsrange" | "bumpepoch" | "delslots" | "delslotsrange" | "failover" => Rule::Error(CLUSTER),
-        "flushslots" | "forget" | "meet" | "replicate" | "reset" | "saveconfig" => Rule::Error(CLUSTER),
-        "set-config-epoch" | "setslot" => Rule::Error(CLUSTER),
+        "addslots" | "addslotsrange" | "bumpepoch" | "delslots" | "delslotsrange" | "failover" => {
+            Rule::Error(shown::ADMINISTERED)
+        }
+        "flushslots" | "forget" | "meet" | "replicate" | "reset" | "saveconfig" => Rule::Error(shown::ADMINISTERED),
+        "set-config-epoch" | "setslot" => Rule::Error(shown::ADMINISTERED),
         _ => return None,
     })
 }

@@ -46,20 +46,29 @@ fn text(reply: Raw<'_>) -> Option<String> {
 
 /// Adds a server's lines to those of the others. Databases and commands that only some have are taken up too.
 fn gather<'a>(text: &'a str, sections: &mut Vec<Section<'a>>) {
-    let mut title = "";
+    // Servers say the same in the same order, nearly.
+    let (mut title, mut at) = ("", 0);
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("# ") {
-            title = name;
+            (title, at) = (name, 0);
             section(sections, title);
         } else if let Some((name, value)) = line.split_once(':') {
             let lines = &mut section(sections, title).lines;
-            match lines.iter_mut().find(|line| line.name == name) {
+            let is_here = lines.get(at).is_some_and(|line| line.name == name);
+            let found = if is_here {
+                Some(at)
+            } else {
+                lines.iter().position(|line| line.name == name)
+            };
+            at = found.unwrap_or(lines.len());
+            match lines.get_mut(at) {
                 Some(line) => line.values.push(value),
                 None => lines.push(Line {
                     name,
                     values: vec![value],
                 }),
             }
+            at += 1;
         }
     }
 }

@@ -4,6 +4,7 @@ mod info;
 mod stats;
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use tidegate_redis_wire::reply::{Kind, Writer};
 
@@ -120,7 +121,9 @@ fn each_min(replies: &[Raw<'_>], writer: &mut Writer<'_>) -> Option<()> {
     }
     let least = least?;
     writer.array(least.len());
-    least.into_iter().for_each(|number| writer.integer(number));
+    for number in least {
+        writer.integer(number);
+    }
     Some(())
 }
 
@@ -139,7 +142,9 @@ fn joined(replies: &[Raw<'_>], out: &mut Vec<u8>) -> Option<()> {
         .iter()
         .try_fold(0_usize, |sum, part| sum.checked_add(part.count))?;
     raw::begin(out, kind, count);
-    parts.iter().for_each(|part| out.extend_from_slice(part.body));
+    for part in &parts {
+        out.extend_from_slice(part.body);
+    }
     Some(())
 }
 
@@ -157,7 +162,9 @@ fn union(replies: &[Raw<'_>], out: &mut Vec<u8>) -> Option<()> {
     let mut seen = HashSet::new();
     values.retain(|value| seen.insert(*value));
     raw::begin(out, kind, values.len());
-    values.into_iter().for_each(|value| out.extend_from_slice(value));
+    for value in values {
+        out.extend_from_slice(value);
+    }
     Some(())
 }
 
@@ -202,7 +209,9 @@ fn placed(places: &[usize], replies: &[Raw<'_>], writer: &mut Writer<'_>) -> Opt
     let values: Option<Vec<&[u8]>> = values.into_iter().collect();
     let values = values?;
     writer.array(values.len());
-    values.into_iter().for_each(|value| writer.raw(value));
+    for value in values {
+        writer.raw(value);
+    }
     Some(())
 }
 
@@ -228,7 +237,7 @@ fn texts(replies: &[Raw<'_>], writer: &mut Writer<'_>) -> Option<()> {
     let mut all = String::new();
     for (number, reply) in (1..).zip(replies) {
         let text = String::from_utf8_lossy(reply.text()?);
-        all.push_str(&format!("# server {number} of {}\n{text}\n", replies.len()));
+        let _ = write!(all, "# server {number} of {}\n{text}\n", replies.len());
     }
     writer.verbatim(*b"txt", &all);
     Some(())

@@ -240,7 +240,8 @@ fn aggregates(gate: &mut Gateway, one: &mut RespClient, version: Version) {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
             .map(str::to_owned)
     };
-    assert_eq!(line("redis_mode").as_deref(), Some("standalone"));
+    let mode = line("redis_mode").or_else(|| line("server_mode"));
+    assert_eq!(mode.as_deref(), Some("standalone"));
     assert_eq!(line("cluster_enabled").as_deref(), Some("0"));
     assert_eq!(line("role").as_deref(), Some("master"));
     assert_eq!(line("connected_slaves").as_deref(), Some("3"));
