@@ -19,8 +19,18 @@ mod pin;
 mod plan;
 mod protocol;
 mod room;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "sessions of one server do not call it")
+)]
+mod scatter;
 mod server;
 mod session;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "sessions of one server do not call it")
+)]
+mod shown;
 mod users;
 
 pub use config::{
