@@ -34,7 +34,7 @@ pub use postgres::{Postgres, PostgresBuilder, Stop};
 pub use process::{Cpu, Proc, Watchdog};
 pub use programs::Programs;
 pub use raw::{Frame, RawClient, Reply, message};
-pub use redis::{Flavour, Redis, RedisBuilder, RedisCluster};
+pub use redis::{Flavour, Redis, RedisBuilder, RedisCluster, RedisSentinels};
 pub use resp::{Resp, RespClient};
 pub use target::{Mode, Target, Tls};
 pub use wait::{eventually, wait_until};

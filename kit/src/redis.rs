@@ -1,6 +1,7 @@
 //! A throw-away Redis or Valkey.
 
 mod cluster;
+mod sentinels;
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use crate::process::Watchdog;
 use crate::{Identity, Port, Proc, Resp, RespClient, files, wait_until};
 
 pub use cluster::RedisCluster;
+pub use sentinels::RedisSentinels;
 
 /// Whose server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +39,7 @@ pub struct Redis {
     bus: Option<Port>,
     password: Option<String>,
     settings: Vec<(String, String)>,
+    sentinel: bool,
     running: Option<Running>,
 }
 
@@ -55,6 +58,7 @@ pub struct RedisBuilder {
     users: Vec<String>,
     tls: Option<(Identity, Option<PathBuf>)>,
     cluster: bool,
+    sentinel: bool,
 }
 
 impl Flavour {
@@ -142,6 +146,13 @@ impl RedisBuilder {
         self
     }
 
+    /// Makes it a sentinel, which holds no data.
+    #[must_use]
+    pub fn sentinel(mut self) -> Self {
+        self.sentinel = true;
+        self
+    }
+
     /// Starts it and waits until it answers. A replica may still be copying: see [`Redis::wait_synchronised`].
     pub fn start(self) -> Redis {
         let mut redis = Redis {
@@ -152,6 +163,7 @@ impl RedisBuilder {
             bus: None,
             password: self.password,
             settings: self.settings,
+            sentinel: self.sentinel,
             running: None,
         };
         if let Some((certificate, client_ca)) = &self.tls {
@@ -193,6 +205,7 @@ impl Redis {
             users: Vec::new(),
             tls: None,
             cluster: false,
+            sentinel: false,
         }
     }
 
@@ -204,9 +217,15 @@ impl Redis {
         let log = log.unwrap_or_else(|e| panic!("cannot open {}: {e}", path.display()));
         let errors = log.try_clone();
         let config = self.folder.path().join("server.conf");
-        files::write(&config, self.config());
+        // A sentinel writes into its file what it learns, and a restart must not forget that.
+        if !self.sentinel || !config.exists() {
+            files::write(&config, self.config());
+        }
         let mut command = Command::new(self.flavour.server());
         command.arg(&config).stdin(Stdio::null()).stdout(log);
+        if self.sentinel {
+            command.arg("--sentinel");
+        }
         command.stderr(errors.unwrap_or_else(|e| panic!("cannot share the log: {e}")));
         let child = command
             .spawn()
@@ -350,10 +369,13 @@ impl Redis {
     fn config(&self) -> String {
         let folder = self.folder.path().display();
         let mut text = format!(
-            "port {}\nbind 127.0.0.1\nunixsocket {folder}/socket\ndir {folder}\nsave \"\"\nappendonly no\n\
-             enable-debug-command yes\nrepl-diskless-sync yes\nrepl-diskless-sync-delay 0\n",
+            "port {}\nbind 127.0.0.1\nunixsocket {folder}/socket\ndir {folder}\n",
             self.port.number()
         );
+        if !self.sentinel {
+            text.push_str("save \"\"\nappendonly no\nenable-debug-command yes\n");
+            text.push_str("repl-diskless-sync yes\nrepl-diskless-sync-delay 0\n");
+        }
         for (name, value) in &self.settings {
             text.push_str(name);
             text.push(' ');

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tidegate_kit::{Certificates, Flavour, Redis, RedisCluster, Resp, RespClient};
+use tidegate_kit::{Certificates, Flavour, Redis, RedisCluster, RedisSentinels, Resp, RespClient};
 
 #[test]
 fn starts_stops_and_is_killed() {
@@ -105,5 +105,24 @@ fn a_cluster_moves_slots_and_fails_over() {
         tidegate_kit::eventually("the old primary takes over", || {
             cluster.nodes()[1].info("role") == "master" && cluster.owner(6_000) == 1
         });
+    }
+}
+
+#[test]
+fn sentinels_fail_over() {
+    for flavour in Flavour::ALL {
+        let mut set = RedisSentinels::start(flavour);
+        assert_eq!(set.primary(), Some(0));
+        set.fail_over();
+        let second = set.primary().expect("a primary");
+        assert_ne!(second, 0);
+        set.wait_ok();
+        set.server(second).kill();
+        tidegate_kit::eventually("another takes over", || {
+            set.primary()
+                .is_some_and(|now| now != second && set.servers()[now].info("role") == "master")
+        });
+        set.sentinel(0).restart();
+        assert_ne!(set.primary(), Some(second));
     }
 }

@@ -12,5 +12,6 @@ pub mod reply;
 pub mod request;
 pub mod slot;
 pub mod table;
+pub mod topology;
 
 pub use error::{ReplyError, RequestError};
