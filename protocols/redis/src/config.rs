@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidegate_base::{Period, Secret, Size};
+use tidegate_base::{Address, Period, Secret, Size};
 use tidegate_cluster::{Balance, Connect, Health, RouteMatch};
 use tidegate_engine::ListenerConfig;
 use tidegate_net::{Keepalive, TlsClient};
@@ -22,6 +22,10 @@ pub struct RedisListener {
     /// Where clients go; the first rule that holds wins. A client for which none holds is refused.
     #[schemars(length(min = 1))]
     pub routes: Vec<RedisRoute>,
+    /// Shows this gateway and its peers as the nodes of a cluster, for clients that know clusters; without it they see one
+    /// server, whatever is behind. Every gateway serves every slot, so no client is ever sent to a server.
+    #[serde(default)]
+    pub advertise: Option<RedisAdvertise>,
     /// The longest argument of a command.
     #[serde(default = "sixty_four_mib")]
     pub max_request: Size,
@@ -29,6 +33,17 @@ pub struct RedisListener {
     /// beginning, or stretches.
     #[serde(default = "one_and_a_half_mib")]
     pub inspect: Size,
+}
+
+/// The gateways that clients are shown as the nodes of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisAdvertise {
+    /// Where clients reach this gateway: `host:port`.
+    pub address: Address,
+    /// Where they reach the other gateways of the same cluster, each of which names the others in its turn.
+    #[serde(default)]
+    pub peers: Vec<Address>,
 }
 
 /// How clients prove who they are.

@@ -20,6 +20,15 @@ const MOST: usize = 64 * 1024;
 pub(crate) struct Key {
     pub(crate) version: Version,
     pub(crate) database: u32,
+    /// A replica of a cluster may answer: READONLY was sent.
+    pub(crate) reads: bool,
+}
+
+impl Key {
+    /// Whether the other differs in nothing but who may answer.
+    pub(crate) fn is_kin(self, other: Self) -> bool {
+        Self { reads: false, ..self } == Self { reads: false, ..other }
+    }
 }
 
 /// What to open a connection with.
@@ -184,13 +193,20 @@ async fn log_in(stream: &mut Stream, order: &Order) -> Result<Greeting, DialErro
     if selects {
         request::command(&mut out, &["SELECT", &order.key.database.to_string()]);
     }
+    if order.key.reads {
+        request::command(&mut out, &["READONLY"]);
+    }
     stream.write_all(&out).await.map_err(NetError::from)?;
     let mut held = Vec::new();
     let length = next_reply(stream, &mut held, "HELLO", MOST).await?;
     let greeting = greeting_of(held.get(..length).unwrap_or_default())?;
     held.drain(..length);
     if selects {
-        next_reply(stream, &mut held, "SELECT", MOST).await?;
+        let length = next_reply(stream, &mut held, "SELECT", MOST).await?;
+        held.drain(..length);
+    }
+    if order.key.reads {
+        next_reply(stream, &mut held, "READONLY", MOST).await?;
     }
     Ok(greeting)
 }

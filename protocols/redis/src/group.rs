@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use tidegate_base::{Reason, Refusal};
+use tidegate_base::Refusal;
 use tidegate_cluster::Endpoint;
 
 use crate::dial::{Key, Order};
+use crate::layout::Layout;
 use crate::line::Line;
 use crate::metrics::GroupMetrics;
 use crate::plan::ClusterRules;
@@ -20,6 +21,9 @@ use crate::server::ServerPool;
 pub(crate) struct Group {
     pub(crate) cluster: Arc<str>,
     rules: RefCell<Arc<ClusterRules>>,
+    /// The layout, and which one it is.
+    layout: RefCell<(Option<u64>, Rc<Arc<Layout>>)>,
+    turn: Cell<u64>,
     pub(crate) metrics: GroupMetrics,
     pub(crate) trunks: RefCell<HashMap<Place, Vec<Rc<Trunk>>>>,
     pub(crate) pools: RefCell<HashMap<Place, Rc<ServerPool>>>,
@@ -72,6 +76,8 @@ impl Group {
         Rc::new(Self {
             cluster,
             metrics,
+            layout: RefCell::new((None, Rc::new(rules.atlas.layout()))),
+            turn: Cell::new(0),
             rules: RefCell::new(rules),
             trunks: RefCell::default(),
             pools: RefCell::default(),
@@ -89,6 +95,7 @@ impl Group {
             pool.set_limits(rules.limits);
         }
         *self.rules.borrow_mut() = Arc::clone(rules);
+        self.layout.borrow_mut().0 = None;
     }
 
     /// The place of the shared connection to a server for a client of this number.
@@ -116,33 +123,42 @@ impl Group {
         )
     }
 
-    /// The server that commands go to.
-    pub(crate) fn primary(&self) -> Result<Arc<Endpoint>, Refusal> {
-        let endpoints = self.rules.borrow().cluster.endpoints();
-        endpoints.first().map(Arc::clone).ok_or_else(|| {
-            let text = "the cluster has no endpoint at the moment; try again";
-            Refusal::new(Reason::Unavailable, text)
-        })
+    /// Which servers there are, as new as can be.
+    pub(crate) fn layout(&self) -> Rc<Arc<Layout>> {
+        let rules = self.rules.borrow();
+        let generation = rules.atlas.generation();
+        let mut known = self.layout.borrow_mut();
+        if known.0 != Some(generation) {
+            *known = (Some(generation), Rc::new(rules.atlas.layout()));
+        }
+        Rc::clone(&known.1)
     }
 
     /// Whether commands may still go to this server.
     pub(crate) fn knows(&self, endpoint: &Arc<Endpoint>) -> bool {
-        let endpoints = self.rules.borrow().cluster.endpoints();
-        endpoints.iter().any(|known| Arc::ptr_eq(known, endpoint))
-    }
-
-    /// Whether every command goes to the same server.
-    pub(crate) fn is_one_server(&self) -> bool {
-        true
+        self.layout().nodes().any(|node| Arc::ptr_eq(&node.endpoint, endpoint))
     }
 
     /// How long a command that no server has done waits for one that can.
     pub(crate) fn patience(&self) -> Duration {
-        Duration::ZERO
+        if self.layout().kind.has_replicas() {
+            self.rules.borrow().failover
+        } else {
+            Duration::ZERO
+        }
     }
 
-    /// A connection was lost: the servers may not be what they were.
-    pub(crate) fn seek(&self) {}
+    /// There was a sign that the servers are not what they were.
+    pub(crate) fn seek(&self) {
+        self.rules.borrow().atlas.refresh();
+    }
+
+    /// A number that no other read got, so that reads spread over replicas.
+    pub(crate) fn turn(&self) -> u64 {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        turn
+    }
 
     /// What to open a connection with.
     pub(crate) fn order(&self, endpoint: &Arc<Endpoint>, key: Key) -> Order {

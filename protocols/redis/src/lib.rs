@@ -12,11 +12,6 @@ mod config;
 mod dial;
 mod group;
 mod health;
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the sessions begin to use it when they know several servers"
-)]
 mod layout;
 mod line;
 mod login;
@@ -25,23 +20,15 @@ mod pin;
 mod plan;
 mod protocol;
 mod room;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "sessions of one server do not call it")
-)]
 mod scatter;
 mod server;
 mod session;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "sessions of one server do not call it")
-)]
 mod shown;
 mod users;
 
 pub use config::{
-    RedisCluster, RedisCredential, RedisListener, RedisLogin, RedisLoginMethod, RedisPool, RedisRoute, RedisTimeouts,
-    RedisUser,
+    RedisAdvertise, RedisCluster, RedisCredential, RedisListener, RedisLogin, RedisLoginMethod, RedisPool, RedisRoute,
+    RedisTimeouts, RedisUser,
 };
 pub use layout::{
     RedisDistribution, RedisEndpoint, RedisHash, RedisKind, RedisNameError, RedisReads, RedisReadsFrom, RedisTopology,

@@ -2,17 +2,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_base::Secret;
+use tidegate_base::{Address, Period, Secret};
 use tidegate_chain::Factory;
-use tidegate_base::{Period, Secret};
 use tidegate_cluster::{Cluster, Conditions, Connect, Target};
 use tidegate_net::tls::Connector;
 use tidegate_net::{Keepalive, NetError};
 use tidegate_pool::{Limits, MuxLimits};
 use tidegate_redis_wire::request;
 
-use crate::config::{RedisCluster, RedisCredential, RedisListener, RedisLoginMethod};
+use crate::config::{RedisAdvertise, RedisCluster, RedisCredential, RedisListener, RedisLoginMethod};
 use crate::layout::{self, Atlas, Reads};
+use crate::shown::Gateway;
 use crate::users::Users;
 
 /// How often a layout is looked at without a reason, when nothing is said.
@@ -31,10 +31,29 @@ pub(crate) struct ListenerRules {
     pub(crate) users: Users,
     pub(crate) routes: Vec<Rule>,
     pub(crate) limits: request::Limits,
+    /// How gateways are shown as the nodes of a cluster, to clients that know clusters.
+    pub(crate) advertise: Option<Advertised>,
     /// What looks at commands, in order.
     pub(crate) chain: Vec<Arc<dyn Factory>>,
     /// The longest command and answer that is held to be looked at.
     pub(crate) inspect: usize,
+}
+
+/// The gateways that clients are shown.
+#[derive(Debug)]
+pub(crate) struct Advertised {
+    pub(crate) this: Gateway,
+    pub(crate) peers: Vec<Gateway>,
+}
+
+impl Advertised {
+    fn of(config: &RedisAdvertise) -> Self {
+        let gateway = |address: &Address| Gateway::new(address.host().unwrap_or_default(), address.port().unwrap_or(0));
+        Self {
+            this: gateway(&config.address),
+            peers: config.peers.iter().map(gateway).collect(),
+        }
+    }
 }
 
 /// One rule of the route table.
@@ -53,10 +72,8 @@ pub(crate) struct ClusterRules {
     pub(crate) atlas: Arc<Atlas>,
     /// How often the layout is looked at without a reason.
     pub(crate) refresh: Duration,
-    #[expect(dead_code, reason = "the sessions begin to use it when they know several servers")]
     pub(crate) reads: Reads,
     /// How long a command that was not executed waits for a server to be there; zero for not at all.
-    #[expect(dead_code, reason = "the sessions begin to use it when they know several servers")]
     pub(crate) failover: Duration,
     /// Who to be at the sentinels.
     pub(crate) sentinel_credential: Option<(String, Secret)>,
@@ -167,6 +184,7 @@ impl ListenerRules {
         Self {
             users,
             routes,
+            advertise: config.advertise.as_ref().map(Advertised::of),
             chain: Vec::new(),
             inspect: config.inspect.len().max(1024),
             limits: request::Limits {

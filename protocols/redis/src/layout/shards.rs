@@ -46,6 +46,14 @@ impl Bucket {
         Self(slot.number())
     }
 
+    /// Where all data is in one place.
+    pub(crate) const ONE: Self = Self(0);
+
+    /// The bucket of this number.
+    pub(crate) const fn of(number: u16) -> Self {
+        Self(number)
+    }
+
     /// Its number.
     pub(crate) const fn number(self) -> u16 {
         self.0
@@ -138,6 +146,21 @@ impl Layout {
     #[inline]
     pub(crate) fn reader(&self, shard: usize, reads: &Reads, turn: u64) -> Option<&Arc<Node>> {
         reads.choose(self.shards.get(shard)?, turn)
+    }
+
+    /// The slots that somebody serves, as ranges from and to; none but in a cluster.
+    pub(crate) fn served(&self) -> Vec<(u16, u16)> {
+        let Places::Slots(table) = &self.places else {
+            return Vec::new();
+        };
+        let mut ranges: Vec<(u16, u16)> = Vec::new();
+        for slot in (0..SLOTS).filter(|slot| table.get(usize::from(*slot)).is_some_and(|shard| *shard != NOBODY)) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
     }
 
     /// Whether nothing is known yet.

@@ -3,134 +3,351 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tidegate_base::Refusal;
-use tidegate_cluster::Endpoint;
-use tidegate_redis_wire::reply::Failure;
-use tidegate_redis_wire::table::Access;
+use tidegate_redis_wire::reply::{Code, Failure};
+use tidegate_redis_wire::table::{Access, Effect};
 
 use super::Session;
+use super::order::Job;
+use super::own::OWN;
+use super::parts::PartTo;
+use super::route::{NO_PRIMARY, Route, SLOT_DOWN, is_spread};
+use crate::layout::{Bucket, Node, RedisKind as Kind};
 use crate::login;
 
 const LOST: &str = "ERR the connection to the server was lost; whether the command was done is not known";
+const MOVED_AWAY: &str = "TRYAGAIN the slot of this transaction is moving to another server; try again";
 /// How often a command that only reads is sent again because its connection was lost.
 const MOST_LOSSES: u32 = 2;
+/// How many redirections a command follows before it waits in between.
+const MOST_HURRIED: u32 = 5;
 /// How long to wait before something is tried again that the servers could not do yet.
 const PAUSE: Duration = Duration::from_millis(50);
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
-/// A command that is to be sent again, in its place.
+/// A command, or a part of one, that is to be sent, in its turn.
 pub(super) struct Again {
-    number: u64,
+    job: Job,
     to: To,
     /// Not before.
     ready: Instant,
     /// What the client is told when it cannot be sent.
-    error: Vec<u8>,
+    error: Option<Box<[u8]>>,
 }
 
-/// Where a command is sent again.
+/// Where something is sent.
+#[derive(Debug, Clone)]
 enum To {
-    /// Wherever such commands go now.
+    /// Wherever it belongs by now.
     Route,
+    /// To this server; behind ASKING where its slot is still coming there.
+    Node { node: Arc<Node>, asking: bool },
+    /// The same over a connection of the client's own, which it then makes state on.
+    Own {
+        node: Option<Arc<Node>>,
+        asking: bool,
+        effect: Effect,
+    },
 }
 
 impl Session {
-    /// Whether a server turned a command away without doing it, and it is sent elsewhere.
-    pub(super) fn is_turned_away(&mut self, _number: u64, _failure: Failure<'_>, _from: usize) -> bool {
-        false
+    /// A server has answered that it does not do this, and nothing was done: whether it is sent elsewhere, or later.
+    pub(super) fn is_turned_away(&mut self, job: Job, failure: Failure<'_>, from: usize) -> bool {
+        let kind = self.group.layout().kind;
+        let is_cluster = kind == Kind::Cluster;
+        let code = failure.code();
+        let is_ours = match code {
+            Code::Moved | Code::Ask | Code::TryAgain | Code::ClusterDown => is_cluster,
+            Code::Loading | Code::MasterDown | Code::ReadOnly => kind.has_replicas(),
+            _ => false,
+        };
+        if !is_ours {
+            return false;
+        }
+        let Some(node) = self.node_of(from) else { return false };
+        let redirect = failure.redirect();
+        let to = redirect.map(|redirect| {
+            let rules = self.group.rules();
+            let asking = redirect.ask;
+            let node = if asking {
+                rules.atlas.at(redirect.host, redirect.port, &node)
+            } else {
+                rules.atlas.moved(redirect.slot, redirect.host, redirect.port, &node)
+            };
+            (node, asking)
+        });
+        if to.is_none() {
+            self.group.seek();
+        }
+        let Some(ticket) = self.order.get(job.number) else {
+            return false;
+        };
+        if from == OWN && self.own.as_ref().is_some_and(|own| own.multi || !own.pin.is_clean()) {
+            // What the client has put there is lost with the slot, and other servers' addresses are not for it.
+            ticket.instead = Some(format!("-{MOVED_AWAY}\r\n").into_bytes().into());
+            return false;
+        }
+        let (tries, began) = (ticket.tries, ticket.began);
+        let hurries = to.is_some() && tries < MOST_HURRIED;
+        let is_late = self.room.core.now() >= began + self.group.patience();
+        if self.order.bytes(job).is_none() || is_late && !hurries {
+            if let Some(ticket) = self.order.get(job.number).filter(|_| to.is_some()) {
+                ticket.instead = Some(format!("-{SLOT_DOWN}\r\n").into_bytes().into());
+            }
+            return false;
+        }
+        let error = format!("-{}\r\n", String::from_utf8_lossy(failure.text()));
+        let error = to.is_none().then(|| error.into_bytes().into());
+        let to = match (to, from) {
+            (to, OWN) => self.own_again(job, to),
+            (Some((node, asking)), _) => To::Node { node, asking },
+            (None, _) => To::Route,
+        };
+        let pause = if hurries { Duration::ZERO } else { PAUSE };
+        self.send_again(job, to, reason(code), pause, error);
+        true
     }
 
-    /// The connection was lost before a command's answer came, or in the midst of it. One that only reads is sent again.
-    pub(super) fn answer_lost(&mut self, number: u64) {
-        self.order.take_held(number);
-        let Some(ticket) = self.order.get(number) else { return };
+    /// What made, or would have made, state on the client's own connection is to be done at another server.
+    fn own_again(&mut self, job: Job, to: Option<(Arc<Node>, bool)>) -> To {
+        let row = self.order.get(job.number).and_then(|ticket| ticket.row);
+        let effect = match row.map(tidegate_redis_wire::table::Row::effect_by_name) {
+            Some(Effect::MayBlock) => Effect::Blocks,
+            Some(effect) => effect,
+            None => Effect::Plain,
+        };
+        let (node, asking) = to.map_or((None, false), |(node, asking)| (Some(node), asking));
+        To::Own { node, asking, effect }
+    }
+
+    fn node_of(&self, from: usize) -> Option<Arc<Node>> {
+        if from == OWN {
+            return self.own.as_ref().map(|own| Arc::clone(&own.node));
+        }
+        self.ways.get(from).map(|way| Arc::clone(&way.node))
+    }
+
+    /// The connection was lost before an answer came, or in the midst of it. What only reads is sent again.
+    pub(super) fn answer_lost(&mut self, job: Job) {
+        let Some(ticket) = self.order.get(job.number) else {
+            return;
+        };
         let reads = ticket.row.is_some_and(|row| row.access() == Access::Read);
-        if reads && !ticket.is_begun && ticket.tries < MOST_LOSSES && self.order.bytes(number).is_some() {
+        let may_again = reads && !ticket.is_begun && ticket.tries < MOST_LOSSES;
+        match &mut ticket.parts {
+            Some(parts) => {
+                let held = parts.forget(job.part);
+                self.order.lighten(held);
+            }
+            None => drop(self.order.take_held(job.number)),
+        }
+        if may_again && self.order.bytes(job).is_some() {
             let error = format!("-{LOST}\r\n").into_bytes();
-            self.send_again(number, To::Route, "lost", Duration::ZERO, error);
+            self.send_again(job, To::Route, "lost", Duration::ZERO, Some(error.into()));
             return;
         }
-        self.answer_with(number, LOST);
+        self.answer_with(job, format!("-{LOST}\r\n").as_bytes());
     }
 
-    fn send_again(&mut self, number: u64, to: To, reason: &'static str, pause: Duration, error: Vec<u8>) {
-        let Some(ticket) = self.order.get(number) else { return };
+    fn send_again(&mut self, job: Job, to: To, reason: &'static str, pause: Duration, error: Option<Box<[u8]>>) {
+        let Some(ticket) = self.order.get(job.number) else {
+            return;
+        };
         self.unsettled += usize::from(ticket.tries == 0);
         ticket.tries += 1;
         self.group.metrics.resent(reason);
+        let ready = self.room.core.now() + pause;
+        self.again.push_back(Again { job, to, ready, error });
+    }
+
+    /// Has something sent for the first time, as soon as there is somebody to send it to.
+    pub(super) fn send_later(&mut self, job: Job) {
         self.again.push_back(Again {
-            number,
-            to,
-            ready: self.room.core.now() + pause,
-            error,
+            job,
+            to: To::Route,
+            ready: self.room.core.now(),
+            error: None,
         });
     }
 
-    /// Puts an error in the place of a command's answer.
-    fn answer_with(&mut self, number: u64, text: &str) {
-        self.order.answer(number, format!("-{text}\r\n").into_bytes());
+    /// Puts an error in the place of an answer.
+    fn answer_with(&mut self, job: Job, words: &[u8]) {
+        let Some(ticket) = self.order.get(job.number) else {
+            return;
+        };
+        if let Some(parts) = &mut ticket.parts {
+            parts.hold(job.part, words);
+            self.order.weigh(words.len());
+            self.part_ended(job);
+        } else {
+            self.order.answer(job.number, words.to_vec());
+        }
     }
 
-    /// Sends again what is to be sent again, in order; whether anything was done.
+    /// Sends what is to be sent, in order; whether anything was done.
     pub(super) fn resend(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         while let Some(again) = self.again.front() {
-            let now = self.room.core.now();
-            if again.ready > now {
+            if again.ready > self.room.core.now() {
                 break;
             }
-            let number = again.number;
-            let endpoint = match &again.to {
-                To::Route => self.group.primary(),
-            };
-            let sent = endpoint.map(|endpoint| self.send_kept(cx, &endpoint, number));
-            match sent {
-                Ok(Poll::Pending) => break,
-                Ok(Poll::Ready(Ok(()))) => drop(self.again.pop_front()),
-                Ok(Poll::Ready(Err(refusal))) | Err(refusal) => self.cannot_send(&refusal),
+            let (job, to) = (again.job, again.to.clone());
+            match self.send_job(cx, job, to) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) => drop(self.again.pop_front()),
+                Poll::Ready(Err(words)) => self.cannot_send(&words),
             }
             moved = true;
         }
         moved
     }
 
-    /// Sends a command's kept bytes to a server.
-    fn send_kept(&mut self, cx: &Context<'_>, endpoint: &Arc<Endpoint>, number: u64) -> Poll<Result<(), Refusal>> {
-        let at = std::task::ready!(self.way(cx, endpoint, self.key))?;
-        let bytes = self.order.bytes(number).unwrap_or_default();
+    /// Sends kept bytes; `Err` holds the words of why that cannot be.
+    fn send_job(&mut self, cx: &mut Context<'_>, job: Job, to: To) -> Poll<Result<(), String>> {
+        let (node, key, asking) = match to {
+            To::Own { node, asking, effect } => return self.send_own(cx, job, node, asking, effect),
+            To::Node { node, asking } => (node, self.key, asking),
+            To::Route => match self.route_of(job) {
+                Some((node, key)) => (node, key, false),
+                None => return Poll::Ready(Err(self.nobody().to_owned())),
+            },
+        };
+        let at = match std::task::ready!(self.way(cx, &node, key)) {
+            Ok(at) => at,
+            Err(refusal) => {
+                self.group.seek();
+                return Poll::Ready(Err(login::words(&refusal)));
+            }
+        };
+        let bytes = self.order.bytes(job).unwrap_or_default();
         let Some(way) = self.ways.get_mut(at) else {
             return Poll::Pending;
         };
         let Some(seat) = &way.seat else { return Poll::Pending };
         std::task::ready!(seat.poll_room(cx));
-        if !seat.send(bytes, 1, self.room.core.now()) {
+        let now = self.room.core.now();
+        let is_sent = if asking {
+            seat.send(&[ASKING, bytes].concat(), 2, now)
+        } else {
+            seat.send(bytes, 1, now)
+        };
+        if !is_sent {
             return Poll::Pending;
         }
-        way.owed.push_back(Some(number));
+        if asking {
+            way.owed.push_back(None);
+        }
+        way.owed.push_back(Some(job));
         Poll::Ready(Ok(()))
     }
 
-    /// The first that is to be sent again cannot be sent now: it waits, or the client is told.
-    fn cannot_send(&mut self, refusal: &Refusal) {
+    /// The same over a connection of the client's own.
+    fn send_own(
+        &mut self,
+        cx: &Context<'_>,
+        job: Job,
+        node: Option<Arc<Node>>,
+        asking: bool,
+        effect: Effect,
+    ) -> Poll<Result<(), String>> {
+        let node = match node.or_else(|| self.route_of(job).map(|(node, _)| node)) {
+            Some(node) => node,
+            None => return Poll::Ready(Err(self.nobody().to_owned())),
+        };
+        self.give_back_own();
+        if self.own.is_some() {
+            return Poll::Pending;
+        }
+        if let Err(refusal) = std::task::ready!(self.lend(cx, &node)) {
+            return Poll::Ready(Err(login::words(&refusal)));
+        }
+        let bytes = self.order.bytes(job).unwrap_or_default();
+        let buffers = &self.room.core.buffers;
+        if let Some(own) = &mut self.own {
+            if asking {
+                own.send(None, Effect::Plain, ASKING, buffers);
+            }
+            own.send(Some(job), effect, bytes, buffers);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Who something belongs to now.
+    fn route_of(&mut self, job: Job) -> Option<(Arc<Node>, crate::dial::Key)> {
+        let layout = self.group.layout();
+        let ticket = self.order.get(job.number)?;
+        let reads = ticket.row.is_some_and(|row| row.access() == Access::Read) && ticket.tries < 2;
+        let bucket = match ticket.parts.as_ref().map(|parts| parts.to(job.part)) {
+            Some(Some(PartTo::Node(node))) => return Some((node, self.key)),
+            Some(Some(PartTo::Bucket(bucket))) => Some(bucket),
+            Some(None) => return None,
+            None => ticket.bucket,
+        };
+        let route = match bucket {
+            Some(bucket) => self.to_bucket(&layout, bucket, reads),
+            None if is_spread(&layout) => self.to_any(&layout),
+            None => self.to_bucket(&layout, Bucket::ONE.number(), reads),
+        };
+        match route {
+            Route::To(node, key) => Some((node, key)),
+            _ => None,
+        }
+    }
+
+    /// What clients are told when there is nobody who does what they want.
+    pub(super) fn nobody(&self) -> &'static str {
+        self.group.seek();
+        if self.group.layout().kind == Kind::Cluster {
+            SLOT_DOWN
+        } else {
+            NO_PRIMARY
+        }
+    }
+
+    /// The first that is to be sent cannot be sent now: it waits, or the client is told.
+    fn cannot_send(&mut self, words: &str) {
         let Some(mut again) = self.again.pop_front() else {
             return;
         };
         let now = self.room.core.now();
-        let began = self.order.get(again.number).map_or(now, |ticket| ticket.began);
+        let began = self.order.get(again.job.number).map_or(now, |ticket| ticket.began);
         if now < began + self.group.patience() {
             again.ready = now + PAUSE;
             self.again.push_front(again);
             return;
         }
-        let text = login::words(refusal);
-        if again.error.is_empty() {
-            self.answer_with(again.number, &text);
-        } else {
-            self.order.answer(again.number, again.error);
-        }
+        let words = format!("-{words}\r\n").into_bytes();
+        let words = again.error.unwrap_or_else(|| words.into());
+        self.answer_with(again.job, &words);
         self.emit();
     }
 
     /// When something is due to be sent again.
     pub(super) fn next_again(&self) -> Option<Instant> {
         self.again.front().map(|again| again.ready)
+    }
+
+    /// Whether something of the client's must be sent before anything further may be.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled > 0 || !self.again.is_empty()
+    }
+
+    /// Answers a command that cannot be sent now, or has it sent as soon as it can.
+    pub(super) fn cannot_go(&mut self, refusal: &Refusal) -> Option<String> {
+        self.group.seek();
+        self.group.patience().is_zero().then(|| login::words(refusal))
+    }
+}
+
+/// The label of a metric.
+fn reason(code: Code) -> &'static str {
+    match code {
+        Code::Moved => "moved",
+        Code::Ask => "ask",
+        Code::TryAgain => "tryagain",
+        Code::ClusterDown => "clusterdown",
+        Code::Loading => "loading",
+        Code::MasterDown => "masterdown",
+        Code::ReadOnly => "readonly",
+        _ => "other",
     }
 }

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tidegate_base::Refusal;
+use tidegate_base::{Reason, Refusal};
 use tidegate_redis_wire::reply::{self, Version};
 use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::{Channels, Effect};
 
+use super::route::Route;
 use super::{FRESH, Session};
 use crate::dial::Key;
+use crate::layout::RedisKind as Kind;
 use crate::login;
 
 const NO_CLUSTER: &str = "ERR This instance has cluster support disabled";
@@ -29,6 +31,8 @@ impl Session {
             Effect::Identity => self.identify(command),
             Effect::Reply if command.is(2, b"ON") => self.say_ok(),
             Effect::Reply => self.say(|writer| writer.error(NO_REPLY)),
+            // Every gateway serves every slot, and asks whom it was configured to.
+            Effect::ReadOnly | Effect::ReadWrite | Effect::Asking if self.rules.advertise.is_some() => self.say_ok(),
             Effect::ReadOnly | Effect::ReadWrite | Effect::Asking => self.say(|writer| writer.error(NO_CLUSTER)),
             Effect::Unsubscribe(channels) => self.unsubscribe(channels, command),
             Effect::Reset => {
@@ -54,9 +58,14 @@ impl Session {
 
     /// A way of this kind to a server, to hear whether there is one.
     fn join(&mut self, cx: &Context<'_>, key: Key) -> Poll<Result<usize, Refusal>> {
-        match self.group.primary() {
-            Ok(endpoint) => self.way(cx, &endpoint, key),
-            Err(refusal) => Poll::Ready(Err(refusal)),
+        let layout = self.group.layout();
+        match self.to_any(&layout) {
+            Route::To(node, _) => self.way(cx, &node, key),
+            _ => {
+                let text = self.nobody();
+                let (code, text) = text.split_once(' ').unwrap_or(("ERR", text));
+                Poll::Ready(Err(Refusal::new(Reason::Unavailable, text).with_code(code)))
+            }
         }
     }
 
@@ -64,6 +73,7 @@ impl Session {
     pub(super) fn reset(&mut self) {
         self.key = FRESH;
         self.ways.clear();
+        self.transaction = None;
         self.shared.database.set(0);
         self.shared.name.borrow_mut().clear();
         *self.shared.user.borrow_mut() = Arc::from("default");
@@ -142,11 +152,21 @@ impl Session {
         };
         let (line, id) = (std::rc::Rc::clone(&seat.line), self.client_id());
         let greeting = &line.greeting;
+        let is_single = self.group.layout().kind == Kind::Single;
+        let mode = if self.rules.advertise.is_some() {
+            "cluster"
+        } else {
+            "standalone"
+        };
         let answer = reply::Hello {
             server: &greeting.server,
             version: &greeting.version,
             id,
-            mode: &greeting.mode,
+            mode: if is_single && mode == "standalone" {
+                &greeting.mode
+            } else {
+                mode
+            },
             role: &greeting.role,
         };
         match user {

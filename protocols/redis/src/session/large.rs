@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_redis_wire::request::More;
 use tidegate_redis_wire::table::Effect;
 
 use super::Session;
+use super::order::Job;
 use super::requests::effect_of;
 use super::shown::Showing;
 use crate::login;
@@ -35,10 +37,10 @@ impl Session {
         }
         let (row, effect) = effect_of(command);
         let streams = self.own.as_ref().is_some_and(|own| own.pin.streams());
-        if effect != Effect::Plain || streams || !self.group.is_one_server() {
+        if effect != Effect::Plain || streams || !self.has_one_server() {
             return Flow::Gather;
         }
-        if self.unsettled > 0 {
+        if self.is_unsettled() {
             return Flow::Later;
         }
         match self.show(cx, command, row, true) {
@@ -47,7 +49,16 @@ impl Session {
             Showing::Answered(_) => return Flow::Gather,
             Showing::Approved => {}
         }
-        match self.take_own(cx) {
+        let layout = self.group.layout();
+        let node = self
+            .own
+            .as_ref()
+            .map(|own| &own.node)
+            .or_else(|| layout.primaries().next());
+        let Some(node) = node.map(Arc::clone) else {
+            return Flow::Gather;
+        };
+        match self.take_own(cx, &node) {
             Poll::Pending => return Flow::Later,
             Poll::Ready(Err(refusal)) => {
                 self.answer_error(&login::words(&refusal));
@@ -70,7 +81,7 @@ impl Session {
         self.is_flowing = !passed.ended;
         let run = bytes.get(..passed.run).unwrap_or_default();
         if let Some(own) = &mut self.own {
-            own.send(Some(number), Effect::Plain, run, &self.room.core.buffers);
+            own.send(Some(Job::whole(number)), Effect::Plain, run, &self.room.core.buffers);
         }
         Flow::On(passed.run)
     }

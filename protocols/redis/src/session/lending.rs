@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -6,18 +7,20 @@ use tidegate_base::{Reason, Refusal};
 
 use super::Session;
 use super::own::Own;
+use crate::layout::Node;
 use crate::server::{ServerPool, ServerSeat};
 
 /// A place in the queue for a connection of one's own.
 pub(super) struct Waiting {
     pool: Rc<ServerPool>,
+    node: Arc<Node>,
     since: Instant,
     pub(super) until: Option<Instant>,
 }
 
 impl Session {
     /// Takes a connection for the client alone, or a place in the queue for one.
-    pub(super) fn lend(&mut self, cx: &Context<'_>) -> Poll<Result<(), Refusal>> {
+    pub(super) fn lend(&mut self, cx: &Context<'_>, node: &Arc<Node>) -> Poll<Result<(), Refusal>> {
         if let Some(refusal) = self.refused.take() {
             return Poll::Ready(Err(refusal));
         }
@@ -25,21 +28,18 @@ impl Session {
         if let Some(waiting) = &self.waiting {
             let turn = std::task::ready!(waiting.pool.poll_turn(&seat, cx));
             let since = waiting.since;
-            self.waiting = None;
             self.group
                 .metrics
                 .wait_time
                 .record(self.room.core.now().saturating_duration_since(since));
-            return Poll::Ready(turn.map(|lease| self.own = Some(Box::new(Own::new(lease)))));
+            let node = Arc::clone(&waiting.node);
+            self.waiting = None;
+            return Poll::Ready(turn.map(|lease| self.own = Some(Box::new(Own::new(lease, node)))));
         }
-        let endpoint = match self.group.primary() {
-            Ok(endpoint) => endpoint,
-            Err(refusal) => return Poll::Ready(Err(refusal)),
-        };
-        let pool = self.group.pool(&endpoint, self.key);
+        let pool = self.group.pool(&node.endpoint, self.key);
         while let Some(mut lease) = pool.try_lend(|_| true) {
             if lease.is_well(&mut Context::from_waker(Waker::noop())) {
-                self.own = Some(Box::new(Own::new(lease)));
+                self.own = Some(Box::new(Own::new(lease, Arc::clone(node))));
                 return Poll::Ready(Ok(()));
             }
         }
@@ -47,10 +47,11 @@ impl Session {
             let text = "too many clients wait for a connection of their own (queue_size); try again";
             return Poll::Ready(Err(Refusal::new(Reason::Overloaded, text)));
         }
-        self.room.open_wanted(&self.group, &endpoint, self.key, &pool);
+        self.room.open_wanted(&self.group, &node.endpoint, self.key, &pool);
         let limit = self.group.rules().queue_timeout;
         self.waiting = Some(Waiting {
             pool,
+            node: Arc::clone(node),
             since: self.room.core.now(),
             until: limit.map(|limit| self.room.core.now() + limit),
         });

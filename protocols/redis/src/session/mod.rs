@@ -12,10 +12,13 @@ mod large;
 mod lending;
 mod order;
 mod own;
+mod parts;
 mod replies;
 mod requests;
+mod route;
 mod shared;
 mod shown;
+mod transaction;
 mod ways;
 
 pub(crate) use order::Desk;
@@ -50,6 +53,7 @@ use lending::Waiting;
 use order::Order;
 use own::Own;
 use shown::Shown;
+use transaction::Transaction;
 use ways::Way;
 
 /// How many reads one wake-up may do before others get their turn.
@@ -82,6 +86,9 @@ pub(crate) struct Session {
     spare_ends: Vec<usize>,
     /// What is to be sent again, in order.
     again: VecDeque<Again>,
+    /// MULTI was asked of a gateway of several servers, and no key yet.
+    transaction: Option<Box<Transaction>>,
+    dice: u64,
     /// How many commands were sent again and are not answered yet: no further one may overtake them.
     unsettled: usize,
     /// A command longer than what is held flows by.
@@ -146,6 +153,8 @@ impl Session {
             spare_ends: Vec::new(),
             again: VecDeque::new(),
             unsettled: 0,
+            transaction: None,
+            dice: client.id.wrapping_mul(0x9e37_79b9_7f4a_7c15),
             is_flowing: false,
             own: None,
             pool_seat: None,
@@ -329,4 +338,5 @@ impl Drop for Session {
 const FRESH: Key = Key {
     version: Version::Resp2,
     database: 0,
+    reads: false,
 };

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use tidegate_redis_wire::table::Row;
 
+use super::parts::Parts;
+
 /// Beyond so many bytes that are done with, those that are kept are moved together.
 const DONE_WITH: usize = 64 * 1024;
 /// For so many commands a desk that nobody uses has room.
@@ -43,6 +45,26 @@ pub(super) struct Ticket {
     pub(super) instead: Option<Box<[u8]>>,
     /// How often it was sent again.
     pub(super) tries: u32,
+    /// It goes to several servers.
+    pub(super) parts: Option<Box<Parts>>,
+    /// What its keys have in common.
+    pub(super) bucket: Option<u16>,
+}
+
+/// What an answer of a server is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Job {
+    /// The ticket's number.
+    pub(super) number: u64,
+    /// Which part of the command.
+    pub(super) part: usize,
+}
+
+impl Job {
+    /// A command that goes to one server.
+    pub(super) const fn whole(number: u64) -> Self {
+        Self { number, part: 0 }
+    }
 }
 
 impl Ticket {
@@ -58,6 +80,8 @@ impl Ticket {
             is_shown: false,
             instead: None,
             tries: 0,
+            parts: None,
+            bucket: None,
         }
     }
 }
@@ -111,10 +135,14 @@ impl Order {
         self.tickets.front_mut()
     }
 
-    /// The bytes of a command that were kept.
-    pub(super) fn bytes(&self, number: u64) -> Option<&[u8]> {
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        let kept = self.tickets.get(at)?.kept.as_ref()?;
+    /// The bytes of a command, or of a part of it, as far as they were kept.
+    pub(super) fn bytes(&self, job: Job) -> Option<&[u8]> {
+        let at = usize::try_from(job.number.checked_sub(self.first)?).ok()?;
+        let ticket = self.tickets.get(at)?;
+        if let Some(parts) = &ticket.parts {
+            return parts.bytes(job.part);
+        }
+        let kept = ticket.kept.as_ref()?;
         let place = |at: u64| usize::try_from(at.checked_sub(self.before)?).ok();
         self.kept.get(place(kept.start)?..place(kept.end)?)
     }
@@ -124,6 +152,16 @@ impl Order {
         let Some(ticket) = self.get(number) else { return };
         ticket.held.extend_from_slice(bytes);
         self.held += bytes.len();
+    }
+
+    /// Says that parts hold so many bytes of answers more.
+    pub(super) fn weigh(&mut self, more: usize) {
+        self.held += more;
+    }
+
+    /// Says that parts hold so many bytes of answers fewer.
+    pub(super) fn lighten(&mut self, fewer: usize) {
+        self.held = self.held.saturating_sub(fewer);
     }
 
     /// Gives a command its whole answer.
@@ -213,11 +251,11 @@ mod tests {
                 for _ in 0..answers {
                     let Some((number, bytes)) = model.pop_front() else { break };
                     prop_assert!(order.is_next(number));
-                    prop_assert_eq!(order.bytes(number).unwrap_or_default(), &bytes[..]);
+                    prop_assert_eq!(order.bytes(Job::whole(number)).unwrap_or_default(), &bytes[..]);
                     prop_assert!(order.pop().is_some());
                 }
                 for (number, bytes) in &model {
-                    prop_assert_eq!(order.bytes(*number).unwrap_or_default(), &bytes[..]);
+                    prop_assert_eq!(order.bytes(Job::whole(*number)).unwrap_or_default(), &bytes[..]);
                 }
                 prop_assert!(order.kept.len() <= 2 * (model.iter().map(|(_, b)| b.len()).sum::<usize>() + DONE_WITH + 60_000));
             }

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_engine::SessionError;
@@ -8,6 +9,8 @@ use tidegate_net::Buffers;
 use tidegate_redis_wire::table::Effect;
 
 use super::Session;
+use super::order::Job;
+use crate::layout::Node;
 use crate::pin::{Outcome, Pin};
 use crate::server::ServerLease;
 
@@ -29,7 +32,13 @@ pub(super) struct Own {
     /// Something may be waited for without an end.
     blocks: usize,
     /// Whose answers come next; nobody's where one is to be swallowed.
-    owed: VecDeque<Option<u64>>,
+    owed: VecDeque<Option<Job>>,
+    /// Which server it leads to.
+    pub(super) node: Arc<Node>,
+    /// MULTI was sent, and neither EXEC nor DISCARD.
+    pub(super) multi: bool,
+    /// A key of the transaction is at another server.
+    pub(super) crossed: bool,
 }
 
 /// What a stretch of a server's words is.
@@ -45,8 +54,11 @@ enum Said {
 }
 
 impl Own {
-    pub(super) fn new(lease: ServerLease) -> Self {
+    pub(super) fn new(lease: ServerLease, node: Arc<Node>) -> Self {
         Self {
+            node,
+            multi: false,
+            crossed: false,
             lease,
             pin: Pin::default(),
             ends: None,
@@ -76,8 +88,8 @@ impl Own {
         self.lease.out.len() <= MOST_UNSENT
     }
 
-    /// Sends a command, whose answer is this ticket's.
-    pub(super) fn send(&mut self, number: Option<u64>, effect: Effect, bytes: &[u8], buffers: &Buffers) {
+    /// Sends a command, whose answer is to this.
+    pub(super) fn send(&mut self, job: Option<Job>, effect: Effect, bytes: &[u8], buffers: &Buffers) {
         self.lease.out.queue(bytes, buffers);
         if self.pin.streams() && matches!(effect, Effect::Reset | Effect::Quit) {
             self.ends = Some(effect);
@@ -85,12 +97,23 @@ impl Own {
         if matches!(effect, Effect::Blocks | Effect::Waits) && !self.pin.in_transaction() {
             self.blocks += 1;
         }
+        match effect {
+            Effect::Multi => self.multi = true,
+            Effect::Exec | Effect::Discard => (self.multi, self.crossed) = (false, false),
+            _ => {}
+        }
         self.pin.sent(effect);
         if self.pin.streams() {
             self.owed.clear();
         } else {
-            self.owed.push_back(number);
+            self.owed.push_back(job);
         }
+    }
+
+    /// A command was sent beside another, and nobody is to see its answer.
+    pub(super) fn owe_nobody(&mut self, effect: Effect) {
+        self.pin.sent(effect);
+        self.owed.push_back(None);
     }
 
     /// Finds the next stretch of what the server says; `None` when more bytes are needed.

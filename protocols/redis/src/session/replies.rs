@@ -4,17 +4,24 @@ use tidegate_chain::{Outcome, Part};
 use tidegate_redis_wire::reply::{Code, Failure};
 
 use super::Session;
+use super::order::Job;
+use crate::scatter::Asker;
 
 impl Session {
     /// A stretch of the answer to a command, or its end, has come over the way at this place. Whether it goes to the
     /// client as it is, and now; otherwise it waits with its ticket until [`Session::emit`].
-    pub(super) fn answer_came(&mut self, number: Option<u64>, bytes: &[u8], ended: bool, from: usize) -> bool {
-        let Some(number) = number else { return false };
+    pub(super) fn answer_came(&mut self, job: Option<Job>, bytes: &[u8], ended: bool, from: usize) -> bool {
+        let Some(job) = job else { return false };
+        let number = job.number;
         let is_next = self.order.is_next(number);
         let shows = self.shown.as_ref().is_some_and(|shown| shown.wants_reply_body());
         let Some(ticket) = self.order.get(number) else {
             return false;
         };
+        if ticket.parts.is_some() {
+            self.part_came(job, bytes, ended, from);
+            return false;
+        }
         let is_failure = !ticket.is_begun && bytes.first() == Some(&b'-');
         let is_plain = ticket.held.is_empty() && ticket.instead.is_none() && !is_failure;
         if is_next && is_plain && !(shows && ticket.is_shown) {
@@ -32,10 +39,69 @@ impl Session {
         if ended {
             self.answer_ended(number, from);
         }
+        self.check_weight();
+        false
+    }
+
+    fn check_weight(&mut self) {
         if self.order.weight() > self.group.rules().mux.waiting.max(self.rules.limits.frame) {
             self.give_up("more answers wait for others to come first than may (reply_buffer)");
         }
-        false
+    }
+
+    /// A stretch of the answer to a part of a command has come.
+    fn part_came(&mut self, job: Job, bytes: &[u8], ended: bool, from: usize) {
+        let Some(parts) = self.order.get(job.number).and_then(|ticket| ticket.parts.as_mut()) else {
+            return;
+        };
+        parts.hold(job.part, bytes);
+        self.order.weigh(bytes.len());
+        if ended {
+            let Some(parts) = self.order.get(job.number).and_then(|ticket| ticket.parts.as_mut()) else {
+                return;
+            };
+            let failure = parts.reply(job.part).split_first();
+            let failure = failure
+                .filter(|(kind, _)| **kind == b'-')
+                .map(|(_, text)| text.to_vec());
+            let is_sent_again = failure.is_some_and(|text| {
+                let text = text.strip_suffix(b"\r\n").unwrap_or(&text);
+                self.is_turned_away(job, Failure::new(text), from)
+            });
+            if is_sent_again {
+                let ticket = self.order.get(job.number);
+                let held = ticket.and_then(|ticket| Some(ticket.parts.as_mut()?.forget(job.part)));
+                self.order.lighten(held.unwrap_or(0));
+            } else {
+                self.part_ended(job);
+            }
+        }
+        self.check_weight();
+    }
+
+    /// A part is answered; behind the last one the client has its answer.
+    pub(super) fn part_ended(&mut self, job: Job) {
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let asker = Asker {
+            version: self.key.version,
+            sees_cluster: self.rules.advertise.is_some(),
+            dice: self.dice >> 16,
+        };
+        let Some(ticket) = self.order.get(job.number) else {
+            return;
+        };
+        let Some(parts) = ticket.parts.as_mut() else { return };
+        if !parts.ended() {
+            return;
+        }
+        let mut answer = Vec::new();
+        parts.merge(&asker, &mut answer);
+        let weight = parts.weight();
+        self.order.lighten(weight);
+        self.order.answer(job.number, answer);
     }
 
     /// All of an answer is held. It waits for its turn, unless it says that the command must be sent elsewhere.
@@ -45,7 +111,7 @@ impl Session {
             && let Some((b'-', text)) = ticket.held.split_first()
         {
             let text = text.strip_suffix(b"\r\n").unwrap_or(text).to_vec();
-            if self.is_turned_away(number, Failure::new(&text), from) {
+            if self.is_turned_away(Job::whole(number), Failure::new(&text), from) {
                 self.order.take_held(number);
                 return;
             }
@@ -63,8 +129,8 @@ impl Session {
     }
 
     /// Whether a part of the answer is with the client already.
-    pub(super) fn is_begun(&mut self, number: Option<u64>) -> bool {
-        let ticket = number.and_then(|number| self.order.get(number));
+    pub(super) fn is_begun(&mut self, job: Option<Job>) -> bool {
+        let ticket = job.and_then(|job| self.order.get(job.number));
         ticket.is_some_and(|ticket| ticket.is_begun)
     }
 

@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_base::Refusal;
@@ -10,8 +11,12 @@ use tidegate_redis_wire::table::{self, Access, Effect, Row, Unknown};
 
 use super::Session;
 use super::large::Flow;
-use super::order::Ticket;
+use super::order::{Job, Ticket};
+use super::parts::Parts;
+use super::route::{Route, is_spread};
 use super::shown::Showing;
+use super::transaction::Spread;
+use crate::layout::{Node, RedisKind as Kind};
 use crate::login;
 use crate::pin::{self, Place};
 
@@ -19,7 +24,7 @@ use crate::pin::{self, Place};
 const READ_AHEAD: usize = 64 * 1024;
 /// No transaction takes it: the server answers so, and gives the transaction up at EXEC (`server.c`, `processCommand`,
 /// `CMD_NO_MULTI`). HELLO and AUTH themselves would be queued, and then change what others use the connection for.
-const SPOIL: &[u8] = b"*1\r\n$4\r\nSAVE\r\n";
+pub(super) const SPOIL: &[u8] = b"*1\r\n$4\r\nSAVE\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 /// The most commands of one client that are under way.
 const MOST_UNDER_WAY: usize = 65_536;
@@ -157,22 +162,47 @@ impl Session {
             return self.answer_error(login::NO_AUTH);
         }
         // What is sent again must not be overtaken.
-        if self.unsettled > 0 || self.order.len() >= MOST_UNDER_WAY {
+        if self.is_unsettled() || self.order.len() >= MOST_UNDER_WAY {
             return false;
         }
         let place = pin::place(self.own.as_ref().map(|own| &own.pin), effect);
         match self.show(cx, command, row, false) {
             Showing::Waits => return false,
-            Showing::Answered(words) => return self.answer_instead(cx, place, row, &words),
+            Showing::Answered(words) => return self.answer_instead(place, row, &words),
             Showing::Approved => {}
         }
+        if command.name().eq_ignore_ascii_case(b"CLUSTER") && self.sees_cluster(command) {
+            return true;
+        }
         match place {
-            Place::Shared => self.on_way(cx, row, command.bytes()),
-            Place::Own => self.on_own(cx, row, effect, command.bytes(), None),
-            Place::Spoil => self.on_own(cx, row, Effect::Plain, SPOIL, None),
             Place::Wait => false,
-            Place::Gateway => self.is_quiet() && self.answer(cx, effect, command),
+            Place::Gateway if self.transaction.is_none() => self.is_quiet() && self.answer(cx, effect, command),
             Place::Refuse(text) => self.answer_error(text),
+            Place::Spoil => self.on_own(row, Effect::Plain, SPOIL, None),
+            Place::Shared | Place::Own | Place::Gateway if self.is_spread() => {
+                match self.spread(cx, row, effect, command) {
+                    Spread::Shared => self.on_way(cx, row, command),
+                    Spread::Own(node) => self.at_own(cx, &node, row, effect, command.bytes()),
+                    Spread::Taken => true,
+                    Spread::Later => false,
+                }
+            }
+            Place::Shared => self.on_way(cx, row, command),
+            Place::Own | Place::Gateway => match self.own_or_primary() {
+                Some(node) => self.at_own(cx, &node, row, effect, command.bytes()),
+                None => {
+                    let words = self.nobody();
+                    self.answer_error(words)
+                }
+            },
+        }
+    }
+
+    /// Where a client that has all its data at one server makes state.
+    fn own_or_primary(&self) -> Option<Arc<Node>> {
+        match &self.own {
+            Some(own) => Some(Arc::clone(&own.node)),
+            None => self.group.layout().primaries().next().cloned(),
         }
     }
 
@@ -184,10 +214,10 @@ impl Session {
 
     /// A step of the chain has answered in the server's place. In a transaction the server must hear that something is
     /// missing.
-    fn answer_instead(&mut self, cx: &mut Context<'_>, place: Place, row: Option<&'static Row>, words: &[u8]) -> bool {
+    fn answer_instead(&mut self, place: Place, row: Option<&'static Row>, words: &[u8]) -> bool {
         let in_transaction = self.in_transaction();
         if in_transaction && words.first() == Some(&b'-') {
-            return !matches!(place, Place::Wait) && self.on_own(cx, row, Effect::Plain, SPOIL, Some(words));
+            return !matches!(place, Place::Wait) && self.on_own(row, Effect::Plain, SPOIL, Some(words));
         }
         self.say(|writer| writer.raw(words));
         true
@@ -198,15 +228,35 @@ impl Session {
         self.own.as_ref().is_some_and(|own| own.pin.in_transaction())
     }
 
-    /// Sends a command over a shared connection.
-    fn on_way(&mut self, cx: &mut Context<'_>, row: Option<&'static Row>, bytes: &[u8]) -> bool {
-        let endpoint = match self.group.primary() {
-            Ok(endpoint) => endpoint,
-            Err(refusal) => return self.answer_error(&login::words(&refusal)),
+    /// Sends a command over a shared connection, or over several.
+    fn on_way(&mut self, cx: &mut Context<'_>, row: Option<&'static Row>, command: &Command<'_>) -> bool {
+        // What the client does over its own connection comes first.
+        if self.own.as_ref().is_some_and(|own| !own.is_quiet()) {
+            return false;
+        }
+        let bytes = command.bytes();
+        let (node, key) = match self.route(row, command) {
+            Route::To(node, key) => (node, key),
+            Route::Nobody if self.group.patience().is_zero() => {
+                let words = self.nobody();
+                return self.answer_error(words);
+            }
+            Route::Nobody => return self.defer(row, command),
+            Route::Parts(parts) => return self.send_parts(cx, row, parts),
+            Route::Answer(words) => {
+                self.say(|writer| writer.raw(&words));
+                return true;
+            }
+            Route::Error(text) => return self.answer_error(&text),
         };
-        let at = match self.way(cx, &endpoint, self.key) {
+        let at = match self.way(cx, &node, key) {
             Poll::Pending => return false,
-            Poll::Ready(Err(refusal)) => return self.answer_error(&login::words(&refusal)),
+            Poll::Ready(Err(refusal)) => {
+                return match self.cannot_go(&refusal) {
+                    Some(words) => self.answer_error(&words),
+                    None => self.defer(row, command),
+                };
+            }
             Poll::Ready(Ok(at)) => at,
         };
         let now = self.room.core.now();
@@ -216,11 +266,47 @@ impl Session {
         if seat.poll_room(cx).is_pending() || !seat.send(bytes, 1, now) {
             return false;
         }
-        let is_kept = row.is_some_and(|row| row.access() == Access::Read);
-        let number = self.enter(row, if is_kept { bytes } else { &[] }, None);
+        let number = self.enter_command(row, command);
         if let Some(way) = self.ways.get_mut(at) {
-            way.owed.push_back(Some(number));
+            way.owed.push_back(Some(Job::whole(number)));
         }
+        true
+    }
+
+    /// Gives a command its place in the order, with what may be needed to send it again.
+    fn enter_command(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> u64 {
+        let layout = self.group.layout();
+        let is_kept = layout.kind.has_replicas() || row.is_some_and(|row| row.access() == Access::Read);
+        let number = self.enter(row, if is_kept { command.bytes() } else { &[] }, None);
+        if is_kept
+            && is_spread(&layout)
+            && let Some(keys) = row.and_then(|row| row.slot_keys(command).ok())
+            && let Some((key, _)) = keys.of(command).next()
+            && let Some(ticket) = self.order.get(number)
+        {
+            ticket.bucket = Some(layout.bucket(key).number());
+        }
+        number
+    }
+
+    /// A command that nobody can do now is done as soon as somebody can.
+    fn defer(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> bool {
+        let number = self.enter_command(row, command);
+        self.send_later(Job::whole(number));
+        true
+    }
+
+    /// Sends the parts of a command.
+    fn send_parts(&mut self, cx: &mut Context<'_>, row: Option<&'static Row>, parts: Parts) -> bool {
+        let number = self.enter(row, &[], None);
+        let count = parts.len();
+        if let Some(ticket) = self.order.get(number) {
+            ticket.parts = Some(Box::new(parts));
+        }
+        for part in 0..count {
+            self.send_later(Job { number, part });
+        }
+        self.resend(cx);
         true
     }
 
@@ -235,45 +321,61 @@ impl Session {
         self.order.push(ticket, kept)
     }
 
-    /// Takes a connection for the client alone, once everything that it asked over others is answered.
-    pub(super) fn take_own(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    /// Takes a connection to a server for the client alone, once everything that it asked over others is answered.
+    pub(super) fn take_own(&mut self, cx: &Context<'_>, node: &Arc<Node>) -> Poll<Result<(), Refusal>> {
         if self.own.is_some() {
             return Poll::Ready(Ok(()));
         }
         if !self.order.is_empty() {
             return Poll::Pending;
         }
-        self.lend(cx)
+        self.lend(cx, node)
     }
 
-    /// Sends a command over a connection of the client's own; `instead` is what the client is told in place of the
-    /// answer.
-    fn on_own(
+    /// Sends a command over a connection of the client's own to a server.
+    fn at_own(
         &mut self,
         cx: &mut Context<'_>,
+        node: &Arc<Node>,
+        row: Option<&'static Row>,
+        effect: Effect,
+        bytes: &[u8],
+    ) -> bool {
+        if self.ways.iter().any(|way| !way.owed.is_empty()) {
+            return false;
+        }
+        match self.take_own(cx, node) {
+            Poll::Pending => false,
+            Poll::Ready(Err(refusal)) => {
+                self.group.seek();
+                self.answer_error(&login::words(&refusal))
+            }
+            Poll::Ready(Ok(())) => self.on_own(row, effect, bytes, None),
+        }
+    }
+
+    /// Sends a command over the client's own connection; `instead` is what the client is told in place of the answer.
+    pub(super) fn on_own(
+        &mut self,
         row: Option<&'static Row>,
         effect: Effect,
         bytes: &[u8],
         instead: Option<&[u8]>,
     ) -> bool {
-        match self.take_own(cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Err(refusal)) => return self.answer_error(&login::words(&refusal)),
-            Poll::Ready(Ok(())) => {}
-        }
-        let streams = self.own.as_ref().is_some_and(|own| own.pin.streams());
+        let Some(own) = &self.own else { return false };
+        let streams = own.pin.streams();
         let begins = matches!(effect, Effect::Subscribe(_) | Effect::Monitor | Effect::Replication);
-        let is_full = !self.own.as_ref().is_some_and(|own| own.has_room());
         // What streams answers nobody, so everything that is owed comes first.
-        if is_full || begins && !streams && !self.is_quiet() {
+        if !own.has_room() || begins && !streams && !self.is_quiet() {
             return false;
         }
-        let waits = matches!(effect, Effect::Waits) && !self.in_transaction();
-        let number = if streams || begins {
+        let waits = matches!(effect, Effect::Waits) && !own.pin.in_transaction();
+        let is_kept = self.group.layout().kind == Kind::Cluster && instead.is_none();
+        let job = if streams || begins {
             self.stream_on();
             None
         } else {
-            Some(self.enter(row, &[], instead))
+            Some(Job::whole(self.enter(row, if is_kept { bytes } else { &[] }, instead)))
         };
         let buffers = Rc::clone(&self.room.core.buffers);
         if let Some(own) = &mut self.own {
@@ -282,7 +384,7 @@ impl Session {
                 // one nothing, after any command everything (`server.c`, `processCommand`, `woff`).
                 own.send(None, Effect::Plain, PING, &buffers);
             }
-            own.send(number, effect, bytes, &buffers);
+            own.send(job, effect, bytes, &buffers);
         }
         true
     }

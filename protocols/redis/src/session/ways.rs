@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_base::Refusal;
-use tidegate_cluster::Endpoint;
 use tidegate_engine::SessionError;
 
 use super::Session;
+use super::order::Job;
 use crate::dial::Key;
 use crate::group::{State, Trunk};
+use crate::layout::Node;
 use crate::line::{LineSeat, Mail};
 
 /// How many ends of replies a client that sleeps has room for.
@@ -17,12 +18,12 @@ const FEW: usize = 64;
 
 /// A client's way to one server: its seat at a shared connection.
 pub(super) struct Way {
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) node: Arc<Node>,
     pub(super) key: Key,
     pub(super) seat: Option<LineSeat>,
     joining: Option<Joining>,
     /// Whose answers come next; nobody's where one is to be swallowed.
-    pub(super) owed: VecDeque<Option<u64>>,
+    pub(super) owed: VecDeque<Option<Job>>,
 }
 
 /// A wait for a shared connection to be opened.
@@ -34,12 +35,13 @@ struct Joining {
 
 impl Session {
     /// The way to a server, as its place among the ways; the shared connection is opened where there is none.
-    pub(super) fn way(&mut self, cx: &Context<'_>, endpoint: &Arc<Endpoint>, key: Key) -> Poll<Result<usize, Refusal>> {
-        let is_it = |way: &Way| way.key == key && Arc::ptr_eq(&way.endpoint, endpoint);
+    pub(super) fn way(&mut self, cx: &Context<'_>, node: &Arc<Node>, key: Key) -> Poll<Result<usize, Refusal>> {
+        let endpoint = &node.endpoint;
+        let is_it = |way: &Way| way.key == key && Arc::ptr_eq(&way.node.endpoint, endpoint);
         let at = self.ways.iter().position(is_it).unwrap_or_else(|| {
             self.forget_ways(key);
             self.ways.push(Way {
-                endpoint: Arc::clone(endpoint),
+                node: Arc::clone(node),
                 key,
                 seat: None,
                 joining: None,
@@ -80,7 +82,7 @@ impl Session {
     /// Drops ways that nothing comes over any more and that lead with another key, or to a server that is gone.
     fn forget_ways(&mut self, key: Key) {
         self.ways
-            .retain(|way| !way.owed.is_empty() || way.key == key && self.group.knows(&way.endpoint));
+            .retain(|way| !way.owed.is_empty() || way.key.is_kin(key) && self.group.knows(&way.node.endpoint));
     }
 
     /// What came over shared connections goes to the client; whether there was anything.
@@ -160,8 +162,8 @@ impl Session {
             return;
         }
         self.group.seek();
-        for number in owed.into_iter().flatten() {
-            self.answer_lost(number);
+        for job in owed.into_iter().flatten() {
+            self.answer_lost(job);
         }
         self.emit();
     }

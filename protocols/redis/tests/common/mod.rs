@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use serde_json::{Value as Json, json};
 use tidegate_chain::Factory;
 use tidegate_cluster::Cluster;
 use tidegate_conformance::{Client, House, Subject};
-use tidegate_kit::{Flavour, Redis as Server, RespClient};
+use tidegate_kit::{Flavour, Redis as Server, RespClient, eventually};
 use tidegate_redis::{Redis, RedisCluster, RedisListener, RedisPlan, targets};
 use tidegate_redis_wire::reply::Cursor;
 use tidegate_redis_wire::request;
@@ -36,11 +37,7 @@ impl Both {
 
     /// With steps that look at commands.
     pub(crate) fn chained(server: Server, listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> Self {
-        let registry = Arc::new(Registry::new());
-        let protocol = Redis::new(&registry);
-        protocol.install(plan(&server, listener, cluster, chain));
-        let house = House::start(Arc::clone(&protocol) as _, registry);
-        house.control().spawn(protocol.watch_health());
+        let house = gateway(&[server.address()], listener, cluster, chain);
         Self { server, house }
     }
 
@@ -50,12 +47,23 @@ impl Both {
     }
 }
 
-fn plan(server: &Server, listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> RedisPlan {
+/// A gateway in front of these servers, as soon as it is ready; `listener` and `cluster` say more of its configuration.
+pub(crate) fn gateway(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> House {
+    let registry = Arc::new(Registry::new());
+    let protocol = Redis::new(&registry);
+    protocol.install(plan(servers, listener, cluster, chain));
+    let house = House::start(Arc::clone(&protocol) as _, registry);
+    house.control().spawn(Arc::clone(&protocol).watch_health());
+    eventually("the gateway is ready", || protocol.unready().is_empty());
+    house
+}
+
+fn plan(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> RedisPlan {
     let mut wanted = json!({ "address": "127.0.0.1:0", "routes": [{ "cluster": "app" }] });
     extend(&mut wanted, listener);
     let listener: RedisListener = serde_json::from_value(wanted).expect("a listener");
     let mut wanted = json!({
-        "endpoints": [{ "address": server.address().to_string() }],
+        "endpoints": servers.iter().map(|server| json!({ "address": server.to_string() })).collect::<Vec<_>>(),
         "health": { "interval": "200ms" },
         "connect": { "retries": 0 },
     });

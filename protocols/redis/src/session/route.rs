@@ -1,0 +1,173 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tidegate_redis_wire::request::Command;
+use tidegate_redis_wire::slot::SLOTS;
+use tidegate_redis_wire::table::{Access, Row, Servers};
+
+use super::Session;
+use super::parts::Parts;
+use crate::dial::Key;
+use crate::layout::{Bucket, Layout, Node, RedisKind as Kind, RedisReadsFrom};
+use crate::scatter::{self, Buckets, Way, Which};
+use crate::shown::{self, Seen, Shown};
+
+/// Where a command goes.
+pub(super) enum Route {
+    /// To this server, over a connection for reads or not.
+    To(Arc<Node>, Key),
+    /// Nobody serves it now.
+    Nobody,
+    /// To several.
+    Parts(Parts),
+    /// The gateway knows the answer.
+    Answer(Vec<u8>),
+    /// It cannot be done; what the client is told.
+    Error(Cow<'static, str>),
+}
+
+/// What clients are told of slots that nobody serves (`cluster.c`, `clusterRedirectClient`).
+pub(super) const SLOT_DOWN: &str = "CLUSTERDOWN Hash slot not served";
+/// The same where there are no slots.
+pub(super) const NO_PRIMARY: &str = "ERR no server takes commands at the moment; try again";
+
+impl Buckets for Layout {
+    fn bucket(&self, key: &[u8]) -> u16 {
+        Layout::bucket(self, key).number()
+    }
+
+    fn is_slots(&self) -> bool {
+        self.kind == Kind::Cluster
+    }
+}
+
+/// The slots that clients are shown as served, as ranges.
+fn served(layout: &Layout) -> Vec<(u16, u16)> {
+    if layout.kind == Kind::Cluster {
+        layout.served()
+    } else {
+        vec![(0, SLOTS - 1)]
+    }
+}
+
+/// Whether keys are on several servers.
+pub(super) fn is_spread(layout: &Layout) -> bool {
+    matches!(layout.kind, Kind::Cluster | Kind::Hash)
+}
+
+impl Session {
+    /// Whether all of a client's commands go to one server, whichever that is.
+    pub(super) fn has_one_server(&self) -> bool {
+        !is_spread(&self.group.layout()) && self.group.rules().reads.from == RedisReadsFrom::Primary
+    }
+
+    /// Answers CLUSTER as the client is to see it, if that is not its server's to say; whether it did.
+    pub(super) fn sees_cluster(&mut self, command: &Command<'_>) -> bool {
+        let layout = self.group.layout();
+        let is_elsewhere = self.own.is_some() || self.transaction.is_some();
+        if is_elsewhere || layout.kind == Kind::Single && self.rules.advertise.is_none() {
+            return false;
+        }
+        let rules = Arc::clone(&self.rules);
+        let shown = rules.advertise.as_ref().map(|gateways| {
+            let shown = Shown::new(&gateways.this, &gateways.peers, &served(&layout));
+            shown.over_tls(self.shared.is_tls)
+        });
+        let seen = shown.as_ref().map_or(Seen::Nothing, Seen::Gateways);
+        let mut words = Vec::new();
+        let answered = shown::answer(command, seen, self.flavour(), self.key.version, &mut words);
+        if answered == shown::Answer::Server {
+            return false;
+        }
+        self.say(|writer| writer.raw(&words));
+        true
+    }
+
+    /// Whose words the gateway speaks: those of the servers that the client has to do with.
+    fn flavour(&self) -> Servers {
+        let mut lines = self.ways.iter().filter_map(|way| way.seat.as_ref());
+        match lines.next() {
+            Some(seat) if seat.line.greeting.server == "valkey" => Servers::VALKEY,
+            _ => Servers::REDIS,
+        }
+    }
+
+    /// Where a command goes, that makes no state.
+    pub(super) fn route(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> Route {
+        let layout = self.group.layout();
+        let reads = row.is_some_and(|row| row.access() == Access::Read);
+        if !is_spread(&layout) {
+            return self.to_shard(&layout, Some(0), reads);
+        }
+        let way = row.map_or(Way::Any, |row| scatter::way(row, command, &**layout));
+        match way {
+            Way::Bucket(bucket) => self.to_bucket(&layout, bucket, reads),
+            Way::Any => self.to_any(&layout),
+            Way::Parts(scatter) => Route::Parts(Parts::pieces(scatter)),
+            Way::All(which, scatter) => {
+                let nodes = members(&layout, which);
+                if nodes.is_empty() {
+                    return Route::Nobody;
+                }
+                Route::Parts(Parts::all(scatter, nodes))
+            }
+            Way::Scan(step) => {
+                let servers = layout.primaries().count();
+                match layout.primaries().nth(step.server()) {
+                    Some(node) => Route::Parts(Parts::scan(step, Arc::clone(node), servers)),
+                    None if servers == 0 => Route::Nobody,
+                    None => Route::Answer(super::parts::end_of_scan(self.key.version)),
+                }
+            }
+            Way::Error(text) => Route::Error(text),
+        }
+    }
+
+    /// To who has a bucket.
+    pub(super) fn to_bucket(&self, layout: &Layout, bucket: u16, reads: bool) -> Route {
+        self.to_shard(layout, layout.shard(Bucket::of(bucket)), reads)
+    }
+
+    fn to_shard(&self, layout: &Layout, shard: Option<usize>, reads: bool) -> Route {
+        let rules = self.group.rules();
+        let Some(shard) = shard else { return Route::Nobody };
+        let primary = layout.shards.get(shard).and_then(|shard| shard.primary.as_ref());
+        let node = if reads && rules.reads.from != RedisReadsFrom::Primary {
+            layout.reader(shard, &rules.reads, self.group.turn())
+        } else {
+            primary
+        };
+        node.map_or(Route::Nobody, |node| {
+            let is_replica = primary.is_none_or(|primary| !Arc::ptr_eq(primary, node));
+            let reads = layout.kind == Kind::Cluster && is_replica;
+            Route::To(Arc::clone(node), Key { reads, ..self.key })
+        })
+    }
+
+    /// To any server that takes commands; the same for a client for as long as it is there.
+    pub(super) fn to_any(&self, layout: &Layout) -> Route {
+        let count = layout.primaries().count();
+        let turn = usize::try_from(self.shared.id).unwrap_or(0).checked_rem(count);
+        let node = turn.and_then(|turn| {
+            let from_there = layout.primaries().skip(turn);
+            from_there.chain(layout.primaries().take(turn)).find(is_well)
+        });
+        node.or_else(|| layout.primaries().next())
+            .map_or(Route::Nobody, |node| Route::To(Arc::clone(node), self.key))
+    }
+}
+
+fn is_well(node: &&Arc<Node>) -> bool {
+    node.endpoint.is_well()
+}
+
+fn members(layout: &Layout, which: Which) -> Vec<Arc<Node>> {
+    match which {
+        Which::Primaries => layout.primaries().cloned().collect(),
+        Which::Nodes => {
+            // A replica that is gone hears from its primary, or is told when it is back.
+            let replicas = layout.shards.iter().flat_map(|shard| &shard.replicas).filter(is_well);
+            layout.primaries().chain(replicas).cloned().collect()
+        }
+    }
+}

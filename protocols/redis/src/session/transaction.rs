@@ -1,0 +1,244 @@
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tidegate_redis_wire::request::Command;
+use tidegate_redis_wire::table::{Effect, Row};
+
+use super::Session;
+use super::route::{Route, is_spread};
+use crate::layout::{Node, RedisKind as Kind};
+use crate::login;
+use crate::scatter::{self, Way};
+
+/// The most bytes of a transaction that is held until its server is known.
+const MOST_HELD: usize = 64 * 1024;
+const QUEUED: &[u8] = b"+QUEUED\r\n";
+const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
+const CROSS_SLOT: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
+const CROSS_SERVER: &[u8] = b"-EXECABORT the keys of this transaction are on different servers\r\n";
+const OTHER_WATCH: &str = "ERR the keys that this connection watches are on another server";
+
+/// A transaction whose server is not known yet, since no key was named: over several servers MULTI itself says nothing.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    /// MULTI and what was queued.
+    bytes: Vec<u8>,
+    /// How many commands that are.
+    count: usize,
+}
+
+/// What is to be done with a command of a client whose keys are on several servers.
+pub(super) enum Spread {
+    /// It goes over shared connections.
+    Shared,
+    /// Over the client's own, to this server.
+    Own(Arc<Node>),
+    /// It is taken.
+    Taken,
+    /// It is left for later.
+    Later,
+}
+
+impl Session {
+    /// Decides about a command that goes to one of several servers, by the state that the client has made.
+    pub(super) fn spread(
+        &mut self,
+        cx: &mut Context<'_>,
+        row: Option<&'static Row>,
+        effect: Effect,
+        command: &Command<'_>,
+    ) -> Spread {
+        if self.transaction.is_some() {
+            return self.before_server(cx, row, effect, command);
+        }
+        if self.own.as_ref().is_some_and(|own| own.multi) {
+            return self.within(row, effect, command);
+        }
+        match effect {
+            Effect::Multi if self.own.is_none() => {
+                let bytes = command.bytes().to_vec();
+                self.transaction = Some(Box::new(Transaction { bytes, count: 1 }));
+                self.say(|writer| writer.ok());
+                Spread::Taken
+            }
+            Effect::Multi | Effect::Unwatch if self.own.is_some() => self.own_node(),
+            Effect::Watch | Effect::Blocks => self.stateful(row, effect, command),
+            Effect::Waits | Effect::Tracking | Effect::Mode | Effect::Clients | Effect::Monitor => {
+                let layout = self.group.layout();
+                let text = match row.map(|row| scatter::way(row, command, &**layout)) {
+                    Some(Way::Error(text)) => text,
+                    _ => "ERR this is about one server, and behind this gateway are several".into(),
+                };
+                self.answer_error(&text);
+                Spread::Taken
+            }
+            _ => self.plain(row, command),
+        }
+    }
+
+    fn own_node(&self) -> Spread {
+        self.own
+            .as_ref()
+            .map_or(Spread::Shared, |own| Spread::Own(Arc::clone(&own.node)))
+    }
+
+    /// A command that leaves nothing behind, of a client that may watch keys on a connection of its own.
+    fn plain(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> Spread {
+        let Some(own) = &self.own else { return Spread::Shared };
+        let node = Arc::clone(&own.node);
+        match self.route(row, command) {
+            Route::To(to, _) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
+            _ => Spread::Shared,
+        }
+    }
+
+    /// WATCH, and what blocks.
+    fn stateful(&mut self, row: Option<&'static Row>, effect: Effect, command: &Command<'_>) -> Spread {
+        let words = match self.route(row, command) {
+            Route::To(node, _) => match &self.own {
+                Some(own) if !Arc::ptr_eq(&own.node.endpoint, &node.endpoint) => {
+                    if own.is_quiet() && effect == Effect::Blocks && own.pin.is_clean() {
+                        self.give_back_own();
+                        return Spread::Later;
+                    }
+                    OTHER_WATCH.to_owned()
+                }
+                _ => return Spread::Own(node),
+            },
+            Route::Error(text) => text.into_owned(),
+            Route::Nobody => self.nobody().to_owned(),
+            Route::Parts(_) | Route::Answer(_) => "ERR this command cannot wait at several servers".to_owned(),
+        };
+        self.answer_error(&words);
+        Spread::Taken
+    }
+
+    /// A command behind MULTI, of which no key has told the server yet.
+    fn before_server(
+        &mut self,
+        cx: &mut Context<'_>,
+        row: Option<&'static Row>,
+        effect: Effect,
+        command: &Command<'_>,
+    ) -> Spread {
+        let is_small = |transaction: &Transaction| transaction.bytes.len() + command.bytes().len() < MOST_HELD;
+        let count = self.transaction.as_ref().map_or(0, |transaction| transaction.count);
+        let layout = self.group.layout();
+        let way = row.filter(|row| row.accepts(command.count()));
+        let way = way.map(|row| scatter::way(row, command, &**layout));
+        let node = match (effect, way) {
+            (Effect::Discard, _) => {
+                self.transaction = None;
+                self.say(|writer| writer.ok());
+                return Spread::Taken;
+            }
+            (Effect::Exec, _) if count == 1 => {
+                self.transaction = None;
+                self.say(|writer| writer.array(0));
+                return Spread::Taken;
+            }
+            (Effect::Plain, Some(Way::Any)) if self.transaction.as_ref().is_some_and(|held| is_small(held)) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.bytes.extend_from_slice(command.bytes());
+                    transaction.count += 1;
+                }
+                self.say(|writer| writer.raw(QUEUED));
+                return Spread::Taken;
+            }
+            (Effect::Plain | Effect::Blocks | Effect::MayBlock, Some(Way::Bucket(bucket))) => {
+                self.to_bucket(&layout, bucket, false)
+            }
+            // The server says what is wrong with it, or runs what needs no key.
+            _ => self.to_any(&layout),
+        };
+        let Route::To(node, _) = node else {
+            let words = self.nobody();
+            self.transaction = None;
+            self.answer_error(words);
+            return Spread::Taken;
+        };
+        match self.begin(cx, &node) {
+            Poll::Pending => Spread::Later,
+            Poll::Ready(false) => Spread::Taken,
+            Poll::Ready(true) => self.within(row, effect, command),
+        }
+    }
+
+    /// Begins the transaction at this server, whose answers so far the client has had from here; `false` when that
+    /// cannot be, which the client was told.
+    fn begin(&mut self, cx: &Context<'_>, node: &Arc<Node>) -> Poll<bool> {
+        if let Err(refusal) = std::task::ready!(self.take_own(cx, node)) {
+            self.transaction = None;
+            self.answer_error(&login::words(&refusal));
+            return Poll::Ready(false);
+        }
+        if let (Some(transaction), Some(own)) = (self.transaction.take(), &mut self.own) {
+            own.multi = true;
+            own.send(None, Effect::Multi, &transaction.bytes, &self.room.core.buffers);
+            for _ in 1..transaction.count {
+                own.owe_nobody(Effect::Plain);
+            }
+        }
+        Poll::Ready(true)
+    }
+
+    /// A command of a transaction that is open at a server.
+    fn within(&mut self, row: Option<&'static Row>, effect: Effect, command: &Command<'_>) -> Spread {
+        let layout = self.group.layout();
+        let Some(own) = &mut self.own else {
+            return Spread::Shared;
+        };
+        let node = Arc::clone(&own.node);
+        if matches!(effect, Effect::Exec) && own.crossed {
+            let words = if layout.kind == Kind::Cluster {
+                CROSS_SLOT
+            } else {
+                CROSS_SERVER
+            };
+            return if self.on_own(row, Effect::Discard, DISCARD, Some(words)) {
+                Spread::Taken
+            } else {
+                Spread::Later
+            };
+        }
+        let way = row.filter(|row| row.accepts(command.count()));
+        match way.map(|row| scatter::way(row, command, &**layout)) {
+            Some(Way::Bucket(bucket)) => match self.to_bucket(&layout, bucket, false) {
+                Route::To(to, _) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
+                _ => self.cross(),
+            },
+            Some(Way::Parts(_)) => self.cross(),
+            Some(Way::All(..) | Way::Scan(_)) => {
+                let words = b"-ERR this command goes to several servers, and a transaction to one\r\n";
+                self.spoil(row, words)
+            }
+            Some(Way::Error(text)) => {
+                let words = format!("-{text}\r\n").into_bytes();
+                self.spoil(row, &words)
+            }
+            Some(Way::Any) | None => Spread::Own(node),
+        }
+    }
+
+    /// A key of the transaction is elsewhere: EXEC will fail, as it does at a node that has the keys of several slots.
+    fn cross(&mut self) -> Spread {
+        if let Some(own) = &mut self.own {
+            own.crossed = true;
+        }
+        self.say(|writer| writer.raw(QUEUED));
+        Spread::Taken
+    }
+
+    fn spoil(&mut self, row: Option<&'static Row>, words: &[u8]) -> Spread {
+        if self.on_own(row, Effect::Plain, super::requests::SPOIL, Some(words)) {
+            Spread::Taken
+        } else {
+            Spread::Later
+        }
+    }
+
+    /// Whether the client has keys on several servers.
+    pub(super) fn is_spread(&self) -> bool {
+        is_spread(&self.group.layout())
+    }
+}
