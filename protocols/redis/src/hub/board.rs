@@ -1,3 +1,5 @@
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::collections::{BTreeMap, HashMap};
@@ -261,16 +263,18 @@ impl Board {
                 on,
             });
         }
+        // Where it belongs is kept for as long as it is not gone everywhere: somebody may come for it yet.
+        let is_idle = |leg: &Leg| matches!(leg.state, LegState::Off | LegState::Refused);
+        let is_gone = !is_wanted && topic.legs.iter().all(is_idle);
         let links = &mut self.links;
         topic.legs.retain(|leg| {
-            let is_idle = matches!(leg.state, LegState::Off | LegState::Refused);
-            let stays = !is_idle || is_wanted && leg.is_target;
+            let stays = !is_idle(leg) || leg.is_target && !is_gone;
             if !stays && let Some(line) = links.get_mut(leg.link) {
                 line.load -= 1;
             }
             stays
         });
-        if topic.legs.is_empty() && !is_wanted {
+        if is_gone {
             self.names[kind as usize].remove(name);
             self.topics.remove(id);
         }

@@ -7,7 +7,8 @@ use tidegate_redis_wire::table::Channels;
 
 use super::Hub;
 use super::board::{Ask, EarId, LinkId};
-use super::link::{Expected, Link};
+use super::dues::{Change, OutOfStep};
+use super::link::Link;
 use super::push::Push;
 use crate::login;
 
@@ -16,8 +17,8 @@ use crate::login;
 pub(super) enum HearError {
     #[error("what it says is no reply: {0}")]
     Reply(#[from] ReplyError),
-    #[error("its answers are not those to what it was asked")]
-    OutOfStep,
+    #[error(transparent)]
+    OutOfStep(#[from] OutOfStep),
 }
 
 /// What comes of the servers' words.
@@ -27,14 +28,19 @@ impl Hub {
         match Push::read(frame)? {
             Push::Message { kind, name, channel } => self.deliver(id, (kind, name, channel), frame),
             Push::Changed { kind, on, name } => self.changed(id, link, (kind, on, name.unwrap_or_default()))?,
-            Push::Failed(failure) => match link.answered() {
-                Some(Expected::Change(ask)) => self.declined(link, &ask, &failure),
-                // It is there, whatever it thinks of PING.
-                Some(Expected::Pong) => {}
-                None => return Err(HearError::OutOfStep),
-            },
-            Push::Pong if link.answered() == Some(Expected::Pong) => {}
-            Push::Pong => return Err(HearError::OutOfStep),
+            Push::Failed(failure) => {
+                let asked = link.dues.borrow_mut().failed()?;
+                if let Some(ask) = asked {
+                    self.declined(link, &ask, &failure);
+                }
+            }
+            Push::Pong => {
+                let ended = link.dues.borrow_mut().ponged()?;
+                if let Some(ask) = ended {
+                    self.board.borrow_mut().confirmed(id, ask.kind, &ask.name, ask.on);
+                    self.settle();
+                }
+            }
             Push::Other => {}
         }
         Ok(())
@@ -130,19 +136,22 @@ impl Hub {
 
     /// A subscription began or ended: as it was asked, or since the server ended it, as when a slot has moved
     /// (`cluster.c`, `removeChannelsInSlot`).
-    fn changed(self: &Rc<Self>, id: LinkId, link: &Link, what: (Channels, bool, &[u8])) -> Result<(), HearError> {
+    fn changed(self: &Rc<Self>, id: LinkId, link: &Link, what: (Channels, bool, &[u8])) -> Result<(), OutOfStep> {
         let (kind, on, name) = what;
-        if link.answered_by(kind, on, name) {
-            self.board.borrow_mut().confirmed(id, kind, name, on);
-            self.settle();
-            return Ok(());
-        }
-        if on {
-            return Err(HearError::OutOfStep);
-        }
-        let was_wanted = self.board.borrow_mut().revoked(id, kind, name);
-        if was_wanted {
-            self.place([(kind, Rc::from(name))]);
+        let change = link.dues.borrow_mut().changed(kind, on, name);
+        match change {
+            Change::Asked => {
+                self.board.borrow_mut().confirmed(id, kind, name, on);
+                self.settle();
+            }
+            Change::Fenced => {}
+            Change::Unasked if on => return Err(OutOfStep),
+            Change::Unasked => {
+                let was_wanted = self.board.borrow_mut().revoked(id, kind, name);
+                if was_wanted {
+                    self.place([(kind, Rc::from(name))]);
+                }
+            }
         }
         Ok(())
     }

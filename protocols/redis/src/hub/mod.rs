@@ -6,6 +6,7 @@
 
 mod board;
 mod carrier;
+mod dues;
 mod hear;
 mod inbox;
 mod intake;
