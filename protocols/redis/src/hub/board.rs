@@ -159,8 +159,9 @@ impl Board {
         }
     }
 
-    /// Unsubscribes from names.
+    /// Unsubscribes from names. Not while it owes an answer.
     pub(super) fn leave<'n>(&mut self, ear: EarId, kind: Channels, names: impl IntoIterator<Item = &'n [u8]>) {
+        debug_assert!(!self.owes(ear), "one request at a time");
         for name in names {
             match self.find(kind, name) {
                 Some(id) => {
@@ -275,7 +276,11 @@ impl Board {
             stays
         });
         if is_gone {
-            self.names[kind as usize].remove(name);
+            let names = &mut self.names[kind as usize];
+            names.remove(name);
+            if names.is_empty() {
+                *names = HashMap::new();
+            }
             self.topics.remove(id);
         }
     }

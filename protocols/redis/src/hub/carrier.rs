@@ -17,6 +17,9 @@ use super::link::Link;
 /// How many reads one wake-up may do before others get their turn.
 const TURNS: usize = 16;
 
+/// How many messages it may lay into inboxes before that, as far as one read allows.
+const DELIVERIES: u64 = 20_000;
+
 /// Keeps a link's connection open for as long as somebody needs it.
 pub(super) async fn run(hub: Rc<Hub>, id: LinkId, link: Rc<Link>) {
     let rules = hub.rules;
@@ -120,6 +123,7 @@ struct Carrier<'h> {
 impl Carrier<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<End, End>> {
         self.link.set_waker(cx);
+        let start = self.hub.tally.deliveries.get();
         for _ in 0..TURNS {
             if self.link.hangs_up() {
                 return Poll::Ready(Ok(End::HungUp));
@@ -130,6 +134,7 @@ impl Carrier<'_> {
             }
             match self.read(cx)? {
                 Poll::Ready(Some(end)) => return Poll::Ready(Ok(end)),
+                Poll::Ready(None) if self.hub.tally.deliveries.get() - start > DELIVERIES => break,
                 Poll::Ready(None) => {}
                 // Whatever came to be said meanwhile woke this task.
                 Poll::Pending => return Poll::Pending,

@@ -142,7 +142,11 @@ impl Hub {
     /// The layout of the cluster has changed: what belongs elsewhere now goes there.
     pub(crate) fn relocate(self: &Rc<Self>) {
         let placed = self.board.borrow().placed();
-        self.place(placed);
+        for (kind, name) in placed {
+            let links = self.links_for(kind, &name);
+            self.board.borrow_mut().doubt(kind, &name, &links);
+        }
+        self.settle();
     }
 
     /// Gives up a connection for a new one, as when its server is not to be used any more.

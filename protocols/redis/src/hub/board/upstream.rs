@@ -123,6 +123,28 @@ impl Board {
         }
     }
 
+    /// The layout says that a topic belongs on these links. Where a server has it and is there, that server is asked
+    /// once more: one that has lost a shard channel's slot says so (`cluster.c`, `removeChannelsInSlot`) behind the last
+    /// message, so that nothing is missed, and one that is a replica now goes on telling, so that nothing comes twice.
+    pub(in crate::hub) fn doubt(&mut self, kind: Channels, name: &[u8], links: &[LinkId]) {
+        let topic = self.find(kind, name).and_then(|id| self.topics.get_mut(id));
+        let mut legs = topic.into_iter().flat_map(|topic| topic.legs.iter_mut());
+        let here = legs.find(|leg| leg.is_target && matches!(leg.state, LegState::On | LegState::Opening));
+        match here.filter(|_| kind == Channels::Shard) {
+            Some(leg) if links.contains(&leg.link) || leg.state == LegState::Opening => {}
+            Some(leg) => {
+                leg.state = LegState::Opening;
+                self.asks.push(Ask {
+                    link: leg.link,
+                    kind,
+                    name: name.into(),
+                    on: true,
+                });
+            }
+            None => self.place(kind, name, links),
+        }
+    }
+
     /// What the server of a link has refused.
     pub(in crate::hub) fn refused_on(&self, link: LinkId) -> Vec<(Channels, Rc<[u8]>)> {
         let refused = |id: &TopicId| self.state(*id, link) == Some(LegState::Refused);
