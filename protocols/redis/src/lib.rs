@@ -12,6 +12,7 @@ mod config;
 mod dial;
 mod group;
 mod health;
+mod hub;
 mod layout;
 mod line;
 mod login;
