@@ -5,6 +5,8 @@
 //! What makes state on a connection runs on one of the client's own (`server`), and `pin` decides when that may go to
 //! somebody else.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the session does not ask it yet"))]
+mod acl;
 mod admit;
 mod config;
 mod dial;
@@ -21,8 +23,8 @@ mod session;
 mod users;
 
 pub use config::{
-    RedisCluster, RedisCredential, RedisListener, RedisLogin, RedisLoginMethod, RedisPool, RedisRoute, RedisTimeouts,
-    RedisUser,
+    RedisCluster, RedisCredential, RedisListener, RedisLogin, RedisLoginMethod, RedisPool, RedisRoute, RedisRules,
+    RedisTimeouts, RedisUser,
 };
 pub use plan::{RedisMistake, RedisPlan, targets};
 pub use protocol::Redis;

@@ -10,7 +10,7 @@ use tidegate_pool::{Limits, MuxLimits};
 use tidegate_redis_wire::request;
 
 use crate::config::{RedisCluster, RedisCredential, RedisListener, RedisLoginMethod};
-use crate::users::Users;
+use crate::users::{UserMistake, Users};
 
 /// Everything that Redis's rooms are told, validated and immutable.
 #[derive(Debug, Default)]
@@ -106,11 +106,14 @@ impl ListenerRules {
             let message = "nobody can log in: give `users`, or choose method `trust`";
             mistakes.push(mistake(format!("{path}.login"), &message, &[]));
         }
-        let users = Users::build(login).unwrap_or_else(|user| {
-            let message = "after `#` there must be a SHA-256 hash, 64 hexadecimal digits";
-            mistakes.push(mistake(format!("{path}.login.users.{user}.password"), &message, &[]));
-            Users::default()
-        });
+        let users =
+            Users::build(login).unwrap_or_else(|found| {
+                let found = found.into_iter();
+                mistakes.extend(found.map(|UserMistake { path: at, message }| {
+                    mistake(format!("{path}.login.users.{at}"), &message, &[])
+                }));
+                Users::default()
+            });
         let mut routes = Vec::new();
         for (at, route) in config.routes.iter().enumerate() {
             if !clusters.contains(&route.cluster) {
