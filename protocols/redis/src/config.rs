@@ -44,6 +44,10 @@ pub enum RedisLoginMethod {
     /// A password, by AUTH or HELLO.
     #[default]
     Password,
+    /// A client certificate of which the common name or an alternative name is one of `users`.
+    Certificate,
+    /// What the server asks for, by AUTH or HELLO: the gateway shows it to the server, and is the client's user there.
+    Server,
 }
 
 /// A user that the gateway knows.

@@ -145,7 +145,7 @@ async fn open_once(order: &Order) -> Result<Opened, DialError> {
     within(limit, &order.endpoint, attempt).await
 }
 
-async fn within<T>(
+pub(crate) async fn within<T>(
     limit: Duration,
     endpoint: &Endpoint,
     attempt: impl Future<Output = Result<T, DialError>>,
@@ -160,7 +160,7 @@ async fn within<T>(
 }
 
 /// A stream to an endpoint, with TLS as the cluster's rules say.
-async fn reach(rules: &ClusterRules, endpoint: &Endpoint, limit: Duration) -> Result<Stream, DialError> {
+pub(crate) async fn reach(rules: &ClusterRules, endpoint: &Endpoint, limit: Duration) -> Result<Stream, DialError> {
     let mut stream = dial(&endpoint.address, limit, &rules.keepalive).await?;
     let is_unix = endpoint.address.host().is_none();
     if !is_unix && !matches!(rules.tls.mode(), TlsClientMode::Disable | TlsClientMode::Prefer) {
@@ -196,7 +196,11 @@ async fn log_in(stream: &mut Stream, order: &Order) -> Result<Greeting, DialErro
 }
 
 /// The length of the next reply, which stands at the start of `held`; an error reply is an error.
-async fn next_reply(stream: &mut Stream, held: &mut Vec<u8>, asked: &'static str) -> Result<usize, DialError> {
+pub(crate) async fn next_reply(
+    stream: &mut Stream,
+    held: &mut Vec<u8>,
+    asked: &'static str,
+) -> Result<usize, DialError> {
     let mut cursor = Cursor::new();
     let mut at = 0;
     loop {

@@ -14,6 +14,7 @@ mod group;
 mod health;
 mod line;
 mod login;
+mod passthrough;
 mod pin;
 mod plan;
 mod protocol;

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError};
 
 use crate::admit::admit;
+use crate::passthrough::Credentials;
 use crate::plan::RedisPlan;
 use crate::room::RedisRoom;
 
@@ -17,6 +18,7 @@ pub struct Redis {
     plan: ArcSwap<RedisPlan>,
     generation: AtomicU64,
     clients: AtomicU64,
+    pub(crate) credentials: Credentials,
     this: Weak<Self>,
 }
 
@@ -27,6 +29,7 @@ impl Redis {
             plan: ArcSwap::default(),
             generation: AtomicU64::new(0),
             clients: AtomicU64::new(0),
+            credentials: Credentials::default(),
             this: this.clone(),
         })
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -10,8 +10,11 @@ use crate::config::{RedisLogin, RedisLoginMethod, RedisRules, RedisUser};
 /// Who may log in at a listener, by which passwords, and what for. Like Redis's own ACL it keeps hashes only.
 #[derive(Debug)]
 pub(crate) struct Users {
+    method: RedisLoginMethod,
     is_open: bool,
     known: HashMap<String, User>,
+    /// Those that may not log in.
+    disabled: HashSet<String>,
     everything: Arc<Acl>,
 }
 
@@ -57,6 +60,12 @@ impl Users {
             if config.nopass && !hashes.is_empty() {
                 fail(".nopass", "any password would do: leave the passwords out, or this");
             }
+            if login.method == RedisLoginMethod::Server && (config.nopass || !hashes.is_empty()) {
+                fail(
+                    "",
+                    "the server knows the passwords: leave them out here, or choose method `password`",
+                );
+            }
             if config.enabled {
                 let user = User {
                     hashes,
@@ -69,12 +78,41 @@ impl Users {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let is_open = login.method == RedisLoginMethod::Trust || known.get("default").is_some_and(|user| user.is_open);
+        let is_open = match login.method {
+            RedisLoginMethod::Trust => true,
+            RedisLoginMethod::Password => known.get("default").is_some_and(|user| user.is_open),
+            RedisLoginMethod::Certificate | RedisLoginMethod::Server => false,
+        };
+        let disabled = login.users.iter().filter(|(_, config)| !config.enabled);
         Ok(Self {
+            method: login.method,
             is_open,
             known,
+            disabled: disabled.map(|(name, _)| name.clone()).collect(),
             everything,
         })
+    }
+
+    /// Who a client is before it says anything: the default user where nobody has to log in, and whom its certificate
+    /// names. `None` when it has to log in, or when its certificate names nobody.
+    pub(crate) fn at_once<'n>(&'n self, certificate: &'n [String]) -> Option<&'n str> {
+        match self.method {
+            RedisLoginMethod::Certificate => {
+                let mut names = certificate.iter().map(String::as_str);
+                names.find(|name| self.known.contains_key(*name))
+            }
+            _ => self.is_open.then_some("default"),
+        }
+    }
+
+    /// What a client must show.
+    pub(crate) fn method(&self) -> RedisLoginMethod {
+        self.method
+    }
+
+    /// Whether this user may not log in, whatever the server says.
+    pub(crate) fn is_disabled(&self, user: &str) -> bool {
+        self.disabled.contains(user)
     }
 
     /// Whether clients need not log in.
@@ -111,8 +149,10 @@ impl Default for Users {
     /// Nobody.
     fn default() -> Self {
         Self {
+            method: RedisLoginMethod::Password,
             is_open: false,
             known: HashMap::new(),
+            disabled: HashSet::new(),
             everything: Arc::new(Acl::everything()),
         }
     }
@@ -219,6 +259,21 @@ mod tests {
         let users = Users::build(&login(&users)).unwrap();
         assert!(users.is_open() && !users.has_default() && users.verify(b"default", b"any"));
         assert!(!users.acl("default").is_everything());
+    }
+
+    #[test]
+    fn a_certificate_names_one_of_the_users() {
+        let login = serde_json::json!({
+            "method": "certificate",
+            "users": { "app": {}, "other": { "enabled": false } },
+        });
+        let users = Users::build(&serde_json::from_value(login).unwrap()).unwrap();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(users.at_once(&names(&["app"])), Some("app"));
+        assert_eq!(users.at_once(&names(&["x", "other", "app"])), Some("app"));
+        assert_eq!(users.at_once(&names(&["other", "default", ""])), None);
+        assert_eq!(users.at_once(&[]), None);
+        assert!(!users.verify(b"app", b"") && !users.is_open() && users.is_disabled("other"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) struct Both {
 
 impl Both {
     /// A server without a password, and a gateway that trusts everyone.
+    #[allow(dead_code, reason = "not every test binary starts so")]
     pub(crate) fn start(flavour: Flavour) -> Self {
         let trust = json!({ "login": { "method": "trust" } });
         Self::with(Server::start(flavour), &trust, &json!({}))
