@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
-use crate::{check, demo, run, version, write};
+use crate::{check, demo, import, run, version, write};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -36,6 +36,9 @@ enum Command {
     /// Make and show configurations.
     #[command(subcommand)]
     Config(Config),
+    /// Turn the configuration of another gateway into one of Tidegate, on standard output.
+    #[command(subcommand)]
+    Import(Import),
     /// Show what this is.
     Version,
     /// Print the completions for a shell.
@@ -64,6 +67,15 @@ enum Config {
     Show(File),
     /// Print the reference of every key in Markdown.
     Reference,
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// Of twemproxy 0.5.
+    Twemproxy {
+        /// Its configuration, as `nutcracker.yml`.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -98,6 +110,7 @@ pub(crate) fn main() -> Exit {
         Command::Config(Config::Schema) => write::schema(),
         Command::Config(Config::Show(file)) => with(file, check::show),
         Command::Config(Config::Reference) => write::reference(),
+        Command::Import(Import::Twemproxy { file }) => import::twemproxy(&file),
         Command::Version => write::out(&format!("{}\n", version::line())),
         Command::Completion { shell } => {
             let mut script = Vec::new();

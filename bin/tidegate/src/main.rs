@@ -12,6 +12,7 @@ mod exit;
 mod files;
 mod finding;
 mod gateway;
+mod import;
 mod load;
 mod registry;
 mod run;

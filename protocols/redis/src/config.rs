@@ -65,17 +65,63 @@ pub enum RedisLoginMethod {
     /// A password, by AUTH or HELLO.
     #[default]
     Password,
+    /// A client certificate of which the common name or an alternative name is one of `users`.
+    Certificate,
+    /// What the server asks for, by AUTH or HELLO: the gateway shows it to the server, and is the client's user there.
+    Server,
 }
 
 /// A user that the gateway knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct RedisUser {
     /// The password, or `#` and its SHA-256 hash in hexadecimal, as in Redis's own ACL rules.
-    pub password: Secret,
+    pub password: Option<Secret>,
+    /// Further passwords, or their hashes, each of which will do: for the time in which one follows another.
+    pub passwords: Vec<Secret>,
+    /// Any password will do. When `default` is so, nobody has to log in.
+    pub nopass: bool,
     /// Whether this user may log in at all.
-    #[serde(default = "yes")]
     pub enabled: bool,
+    /// What this user may do, in the rules of Redis 7's ACL: `"~app:* %R~shared:* &news.* +@read +@write -@dangerous
+    /// +config|get"`, with selectors in parentheses; one text or a list of them. They add up from nothing; without
+    /// `rules` everything is allowed. The gateway holds to them itself, and what they allow the server sees as its own
+    /// user's, so `ACL GETUSER`, `ACL SETUSER` and the like tell of the server's users and change them: keep such
+    /// commands away by `-@admin` or `-@dangerous`. What a script does inside of it is not seen here. A command that the
+    /// gateway does not know, as of a module, needs `allcommands`, `allkeys` and `allchannels`.
+    pub rules: Option<RedisRules>,
+}
+
+/// Access rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RedisRules {
+    /// With spaces between them.
+    Text(String),
+    /// In several texts.
+    List(Vec<String>),
+}
+
+impl RedisRules {
+    /// The texts.
+    pub(crate) fn texts(&self) -> &[String] {
+        match self {
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::List(texts) => texts,
+        }
+    }
+}
+
+impl Default for RedisUser {
+    fn default() -> Self {
+        Self {
+            password: None,
+            passwords: Vec::new(),
+            nopass: false,
+            enabled: true,
+            rules: None,
+        }
+    }
 }
 
 /// One rule of the route table.
@@ -193,10 +239,6 @@ impl Default for RedisTimeouts {
             failover: Period::seconds(15),
         }
     }
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn sixty_four_mib() -> Size {

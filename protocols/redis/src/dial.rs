@@ -13,7 +13,7 @@ use crate::plan::ClusterRules;
 
 /// How much of a server's words during login are read at once, and at most.
 const READ: usize = 4 * 1024;
-const MOST: usize = 64 * 1024;
+pub(crate) const MOST: usize = 64 * 1024;
 
 /// What a connection is opened for: state that all who use it have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -6,6 +6,7 @@
 //! What makes state on a connection runs on one of the client's own (`server`), and `pin` decides when that may go to
 //! somebody else.
 
+mod acl;
 mod admit;
 mod carrier;
 mod config;
@@ -17,6 +18,7 @@ mod layout;
 mod line;
 mod login;
 mod metrics;
+mod passthrough;
 mod pin;
 mod plan;
 mod protocol;
@@ -29,7 +31,7 @@ mod users;
 
 pub use config::{
     RedisAdvertise, RedisCluster, RedisCredential, RedisListener, RedisLogin, RedisLoginMethod, RedisPool, RedisRoute,
-    RedisTimeouts, RedisUser,
+    RedisRules, RedisTimeouts, RedisUser,
 };
 pub use layout::{
     RedisDistribution, RedisEndpoint, RedisHash, RedisKind, RedisNameError, RedisReads, RedisReadsFrom, RedisTopology,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tidegate_base::{Reason, Refusal};
 use tidegate_cluster::Subject;
 use tidegate_redis_wire::reply::Version;
-use tidegate_redis_wire::request::Command;
+use tidegate_redis_wire::request::{self, Command};
 
+use crate::config::RedisLoginMethod;
 use crate::plan::ListenerRules;
 use crate::users::Users;
 
@@ -17,7 +18,8 @@ pub(crate) const HELLO_NO_AUTH: &str = "NOAUTH HELLO must be called with the cli
      HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
      version at the same time";
 pub(crate) const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
-const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+pub(crate) const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+pub(crate) const NO_CERTIFICATE: &str = "NOAUTH this needs a client certificate that names a user of the gateway";
 const NO_DEFAULT_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the default user. Are \
      you sure your configuration is correct?";
 const NO_PROTO: &str = "NOPROTO unsupported protocol version";
@@ -74,14 +76,21 @@ pub(crate) fn hello<'a>(command: &Command<'a>) -> Result<Hello<'a>, Cow<'static,
     Ok(hello)
 }
 
-/// Checks AUTH; who it is, or the error to answer.
-pub(crate) fn auth(users: &Users, command: &Command<'_>) -> Result<String, &'static str> {
+/// Reads AUTH: the user and the password; `Err` is the error to answer.
+pub(crate) fn shown<'a>(users: &Users, command: &Command<'a>) -> Result<(&'a [u8], &'a [u8]), &'static str> {
+    let knows = users.method() != RedisLoginMethod::Server;
     match (command.argument(1), command.argument(2), command.count()) {
-        (Some(_), None, 2) if !users.has_default() => Err(NO_DEFAULT_PASSWORD),
-        (Some(password), None, 2) => verify(users, b"default", password),
-        (Some(user), Some(password), 3) => verify(users, user, password),
+        (Some(_), None, 2) if knows && !users.has_default() => Err(NO_DEFAULT_PASSWORD),
+        (Some(password), None, 2) => Ok((b"default", password)),
+        (Some(user), Some(password), 3) => Ok((user, password)),
         _ => Err("ERR syntax error"),
     }
+}
+
+/// Checks AUTH; who it is, or the error to answer.
+pub(crate) fn auth(users: &Users, command: &Command<'_>) -> Result<String, &'static str> {
+    let (user, password) = shown(users, command)?;
+    verify(users, user, password)
 }
 
 /// Checks a user's password.
@@ -93,6 +102,23 @@ pub(crate) fn verify(users: &Users, user: &[u8], password: &[u8]) -> Result<Stri
     } else {
         Err(WRONG_PASS)
     }
+}
+
+/// HELLO as the client said it, without what it proved by it: for the session, which knows what the server is like.
+pub(crate) fn without_auth(hello: &Hello<'_>) -> Vec<u8> {
+    let mut words: Vec<&[u8]> = vec![b"HELLO"];
+    if let Some(version) = hello.version {
+        words.push(match version {
+            Version::Resp2 => b"2",
+            Version::Resp3 => b"3",
+        });
+    }
+    if let Some(name) = hello.name {
+        words.extend([b"SETNAME", name]);
+    }
+    let mut out = Vec::new();
+    request::command(&mut out, &words);
+    out
 }
 
 /// Whether a client may be called so (`networking.c`, `validateClientName`).

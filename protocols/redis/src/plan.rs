@@ -6,14 +6,14 @@ use tidegate_base::{Address, Period, Secret};
 use tidegate_chain::Factory;
 use tidegate_cluster::{Cluster, Conditions, Connect, Target};
 use tidegate_net::tls::Connector;
-use tidegate_net::{Keepalive, NetError};
+use tidegate_net::{ClientAuth, Keepalive, NetError, TlsMode};
 use tidegate_pool::{Limits, MuxLimits};
 use tidegate_redis_wire::request;
 
 use crate::config::{RedisAdvertise, RedisCluster, RedisCredential, RedisListener, RedisLoginMethod};
 use crate::layout::{self, Atlas, Reads};
 use crate::shown::Gateway;
-use crate::users::Users;
+use crate::users::{UserMistake, Users};
 
 /// How often a layout is looked at without a reason, when nothing is said.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -153,18 +153,39 @@ fn mistake(path: String, message: &impl ToString, candidates: &[String]) -> Redi
     }
 }
 
+/// Whether clients can log in as is asked for.
+fn check_login(config: &RedisListener, path: &str, mistakes: &mut Vec<RedisMistake>) {
+    let login = &config.login;
+    let needs_users = matches!(login.method, RedisLoginMethod::Password | RedisLoginMethod::Certificate);
+    if login.users.is_empty() && needs_users {
+        let message = "nobody can log in: give `users`, or choose method `trust`";
+        mistakes.push(mistake(format!("{path}.login"), &message, &[]));
+    }
+    let tls = &config.common.tls;
+    let asks_for_one = tls.mode != TlsMode::Disable && tls.client_auth != ClientAuth::None && tls.client_ca.is_some();
+    if login.method == RedisLoginMethod::Certificate && !asks_for_one {
+        let message =
+            "method `certificate` needs TLS that asks for one: `tls.mode`, `tls.client_ca` and `tls.client_auth`";
+        mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
+    }
+    if login.method == RedisLoginMethod::Server {
+        let message = "method `server` is not there yet: connections are still opened as the cluster's own user";
+        mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
+    }
+}
+
 impl ListenerRules {
     fn build(config: &RedisListener, path: &str, clusters: &[String], mistakes: &mut Vec<RedisMistake>) -> Self {
         let login = &config.login;
-        if login.users.is_empty() && login.method == RedisLoginMethod::Password {
-            let message = "nobody can log in: give `users`, or choose method `trust`";
-            mistakes.push(mistake(format!("{path}.login"), &message, &[]));
-        }
-        let users = Users::build(login).unwrap_or_else(|user| {
-            let message = "after `#` there must be a SHA-256 hash, 64 hexadecimal digits";
-            mistakes.push(mistake(format!("{path}.login.users.{user}.password"), &message, &[]));
-            Users::default()
-        });
+        check_login(config, path, mistakes);
+        let users =
+            Users::build(login).unwrap_or_else(|found| {
+                let found = found.into_iter();
+                mistakes.extend(found.map(|UserMistake { path: at, message }| {
+                    mistake(format!("{path}.login.users.{at}"), &message, &[])
+                }));
+                Users::default()
+            });
         let mut routes = Vec::new();
         for (at, route) in config.routes.iter().enumerate() {
             if !clusters.contains(&route.cluster) {

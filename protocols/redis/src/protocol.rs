@@ -11,6 +11,7 @@ use tidegate_telemetry::Registry;
 
 use crate::admit::admit;
 use crate::metrics::Families;
+use crate::passthrough::Credentials;
 use crate::plan::RedisPlan;
 use crate::room::RedisRoom;
 
@@ -20,6 +21,7 @@ pub struct Redis {
     generation: AtomicU64,
     clients: AtomicU64,
     families: Families,
+    pub(crate) credentials: Credentials,
     this: Weak<Self>,
 }
 
@@ -31,6 +33,7 @@ impl Redis {
             generation: AtomicU64::new(0),
             clients: AtomicU64::new(0),
             families: Families::new(registry),
+            credentials: Credentials::default(),
             this: this.clone(),
         })
     }

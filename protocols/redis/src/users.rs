@@ -1,33 +1,118 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::config::{RedisLogin, RedisLoginMethod};
+use crate::acl::Acl;
+use crate::config::{RedisLogin, RedisLoginMethod, RedisRules, RedisUser};
 
-/// Who may log in at a listener, and by which password. Like Redis's own ACL it keeps hashes only.
-#[derive(Debug, Default)]
+/// Who may log in at a listener, by which passwords, and what for. Like Redis's own ACL it keeps hashes only.
+#[derive(Debug)]
 pub(crate) struct Users {
+    method: RedisLoginMethod,
     is_open: bool,
-    known: HashMap<String, [u8; 32]>,
+    known: HashMap<String, User>,
+    /// Those that may not log in.
+    disabled: HashSet<String>,
+    everything: Arc<Acl>,
+}
+
+#[derive(Debug)]
+struct User {
+    hashes: Vec<[u8; 32]>,
+    /// Any password will do.
+    is_open: bool,
+    acl: Arc<Acl>,
+}
+
+/// What is wrong with a user in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UserMistake {
+    /// Where, from the users on, as in `app.rules.0`.
+    pub(crate) path: String,
+    /// What is wrong, and what to do.
+    pub(crate) message: String,
 }
 
 impl Users {
-    /// Reads the configuration; `Err` names the user whose hash is none.
-    pub(crate) fn build(login: &RedisLogin) -> Result<Self, String> {
+    /// Reads the configuration; reports every mistake.
+    pub(crate) fn build(login: &RedisLogin) -> Result<Self, Vec<UserMistake>> {
         let mut known = HashMap::new();
-        for (name, user) in login.users.iter().filter(|(_, user)| user.enabled) {
-            let password = user.password.reveal();
-            let hash = match password.strip_prefix('#') {
-                Some(digits) => from_hex(digits).ok_or_else(|| name.clone())?,
-                None => hash(password.as_bytes()),
+        let mut mistakes = Vec::new();
+        let everything = Arc::new(Acl::everything());
+        for (name, config) in &login.users {
+            let mut fail = |at: &str, message: &str| {
+                mistakes.push(UserMistake {
+                    path: format!("{name}{at}"),
+                    message: message.to_owned(),
+                });
             };
-            known.insert(name.clone(), hash);
+            let hashes = hashes(config, &mut fail);
+            let acl = acl(config, &everything, &mut fail);
+            let needs_password = login.method == RedisLoginMethod::Password;
+            if config.enabled && needs_password && !config.nopass && hashes.is_empty() {
+                fail(
+                    "",
+                    "this user can never log in: give `password`, or write `enabled: false`",
+                );
+            }
+            if config.nopass && !hashes.is_empty() {
+                fail(".nopass", "any password would do: leave the passwords out, or this");
+            }
+            if login.method == RedisLoginMethod::Server && (config.nopass || !hashes.is_empty()) {
+                fail(
+                    "",
+                    "the server knows the passwords: leave them out here, or choose method `password`",
+                );
+            }
+            if config.enabled {
+                let user = User {
+                    hashes,
+                    is_open: config.nopass,
+                    acl,
+                };
+                known.insert(name.clone(), user);
+            }
         }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let is_open = match login.method {
+            RedisLoginMethod::Trust => true,
+            RedisLoginMethod::Password => known.get("default").is_some_and(|user| user.is_open),
+            RedisLoginMethod::Certificate | RedisLoginMethod::Server => false,
+        };
+        let disabled = login.users.iter().filter(|(_, config)| !config.enabled);
         Ok(Self {
-            is_open: login.method == RedisLoginMethod::Trust,
+            method: login.method,
+            is_open,
             known,
+            disabled: disabled.map(|(name, _)| name.clone()).collect(),
+            everything,
         })
+    }
+
+    /// Who a client is before it says anything: the default user where nobody has to log in, and whom its certificate
+    /// names. `None` when it has to log in, or when its certificate names nobody.
+    pub(crate) fn at_once<'n>(&'n self, certificate: &'n [String]) -> Option<&'n str> {
+        match self.method {
+            RedisLoginMethod::Certificate => {
+                let mut names = certificate.iter().map(String::as_str);
+                names.find(|name| self.known.contains_key(*name))
+            }
+            _ => self.is_open.then_some("default"),
+        }
+    }
+
+    /// What a client must show.
+    pub(crate) fn method(&self) -> RedisLoginMethod {
+        self.method
+    }
+
+    /// Whether this user may not log in, whatever the server says.
+    pub(crate) fn is_disabled(&self, user: &str) -> bool {
+        self.disabled.contains(user)
     }
 
     /// Whether clients need not log in.
@@ -37,15 +122,75 @@ impl Users {
 
     /// Whether the default user has a password.
     pub(crate) fn has_default(&self) -> bool {
-        self.known.contains_key("default")
+        self.known.get("default").is_some_and(|user| !user.hashes.is_empty())
     }
 
-    /// Whether this is the user's password. Unknown users take the same work.
+    /// Whether this is a password of the user's. Unknown users take the same work.
     pub(crate) fn verify(&self, user: &[u8], password: &[u8]) -> bool {
         let shown = hash(password);
-        let known = std::str::from_utf8(user).ok().and_then(|user| self.known.get(user));
-        let is_equal = verify_slices_are_equal(&shown, known.unwrap_or(&[0; 32])).is_ok();
-        is_equal && known.is_some()
+        let user = std::str::from_utf8(user).ok().and_then(|user| self.known.get(user));
+        let hashes = user.map_or([[0; 32]].as_slice(), |user| &user.hashes);
+        let mut is_equal = false;
+        for hash in hashes {
+            is_equal |= verify_slices_are_equal(&shown, hash).is_ok();
+        }
+        user.is_some_and(|user| is_equal || user.is_open)
+    }
+
+    /// What a user who has logged in may do. Where nobody has to log in, that may be one whom the configuration does not
+    /// know.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the session does not ask it yet"))]
+    pub(crate) fn acl(&self, user: &str) -> Arc<Acl> {
+        Arc::clone(self.known.get(user).map_or(&self.everything, |user| &user.acl))
+    }
+}
+
+impl Default for Users {
+    /// Nobody.
+    fn default() -> Self {
+        Self {
+            method: RedisLoginMethod::Password,
+            is_open: false,
+            known: HashMap::new(),
+            disabled: HashSet::new(),
+            everything: Arc::new(Acl::everything()),
+        }
+    }
+}
+
+fn hashes(config: &RedisUser, fail: &mut impl FnMut(&str, &str)) -> Vec<[u8; 32]> {
+    let one = config
+        .password
+        .iter()
+        .map(|password| (".password".to_owned(), password));
+    let more = config.passwords.iter().enumerate();
+    let more = more.map(|(at, password)| (format!(".passwords.{at}"), password));
+    let mut hashes = Vec::new();
+    for (at, password) in one.chain(more) {
+        let password = password.reveal();
+        match password.strip_prefix('#').map(from_hex) {
+            None => hashes.push(hash(password.as_bytes())),
+            Some(Some(hash)) => hashes.push(hash),
+            Some(None) => fail(&at, "after `#` there must be a SHA-256 hash, 64 hexadecimal digits"),
+        }
+    }
+    hashes
+}
+
+fn acl(config: &RedisUser, everything: &Arc<Acl>, fail: &mut impl FnMut(&str, &str)) -> Arc<Acl> {
+    let Some(rules) = &config.rules else {
+        return Arc::clone(everything);
+    };
+    match Acl::parse(rules.texts()) {
+        Ok(acl) => Arc::new(acl),
+        Err(mistake) => {
+            let at = match rules {
+                RedisRules::Text(_) => ".rules".to_owned(),
+                RedisRules::List(_) => format!(".rules.{}", mistake.at),
+            };
+            fail(&at, &mistake.message);
+            Arc::clone(everything)
+        }
     }
 }
 
@@ -57,7 +202,7 @@ fn hash(password: &[u8]) -> [u8; 32] {
 
 fn from_hex(digits: &str) -> Option<[u8; 32]> {
     let mut out = [0; 32];
-    if digits.len() != 64 || !digits.is_ascii() {
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     for (at, byte) in out.iter_mut().enumerate() {
@@ -68,29 +213,87 @@ fn from_hex(digits: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_base::Secret;
-
     use super::*;
-    use crate::config::RedisUser;
+
+    const HASHED: &str = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
+
+    fn login(users: &serde_json::Value) -> RedisLogin {
+        serde_json::from_value(serde_json::json!({ "users": users })).unwrap()
+    }
 
     #[test]
     fn passwords_and_hashes() {
-        let user = |password: &str, enabled| RedisUser {
-            password: Secret::new(password),
-            enabled,
-        };
-        let hashed = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
-        let mut login = RedisLogin::default();
-        login.users.insert("plain".to_owned(), user("secret", true));
-        login.users.insert("hashed".to_owned(), user(hashed, true));
-        login.users.insert("off".to_owned(), user("secret", false));
-        let users = Users::build(&login).unwrap();
-        assert!(users.verify(b"plain", b"secret") && users.verify(b"hashed", b"secret"));
-        for (user, password) in [("plain", "Secret"), ("hashed", hashed), ("off", "secret"), ("none", "")] {
+        let users = Users::build(&login(&serde_json::json!({
+            "plain": { "password": "secret" },
+            "hashed": { "password": HASHED },
+            "two": { "password": "old", "passwords": ["new", HASHED] },
+            "any": { "nopass": true },
+            "off": { "password": "secret", "enabled": false },
+        })));
+        let users = users.unwrap();
+        for (user, password) in [
+            ("plain", "secret"),
+            ("hashed", "secret"),
+            ("two", "old"),
+            ("two", "new"),
+            ("two", "secret"),
+            ("any", "thing"),
+        ] {
+            assert!(users.verify(user.as_bytes(), password.as_bytes()), "{user} {password}");
+        }
+        for (user, password) in [
+            ("plain", "Secret"),
+            ("hashed", HASHED),
+            ("two", ""),
+            ("off", "secret"),
+            ("none", ""),
+        ] {
             assert!(!users.verify(user.as_bytes(), password.as_bytes()), "{user}");
         }
         assert!(!users.has_default() && !users.is_open());
-        login.users.insert("bad".to_owned(), user("#12", true));
-        assert_eq!(Users::build(&login).unwrap_err(), "bad");
+    }
+
+    #[test]
+    fn a_default_user_without_a_password_lets_everybody_in() {
+        let users = serde_json::json!({ "default": { "nopass": true, "rules": "+@read ~*" } });
+        let users = Users::build(&login(&users)).unwrap();
+        assert!(users.is_open() && !users.has_default() && users.verify(b"default", b"any"));
+        assert!(!users.acl("default").is_everything());
+    }
+
+    #[test]
+    fn a_certificate_names_one_of_the_users() {
+        let login = serde_json::json!({
+            "method": "certificate",
+            "users": { "app": {}, "other": { "enabled": false } },
+        });
+        let users = Users::build(&serde_json::from_value(login).unwrap()).unwrap();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(users.at_once(&names(&["app"])), Some("app"));
+        assert_eq!(users.at_once(&names(&["x", "other", "app"])), Some("app"));
+        assert_eq!(users.at_once(&names(&["other", "default", ""])), None);
+        assert_eq!(users.at_once(&[]), None);
+        assert!(!users.verify(b"app", b"") && !users.is_open() && users.is_disabled("other"));
+    }
+
+    #[test]
+    fn mistakes_are_all_told_with_their_places() {
+        let mistakes = Users::build(&login(&serde_json::json!({
+            "bad": { "password": "#12" },
+            "mute": {},
+            "odd": { "nopass": true, "passwords": ["x"], "rules": ["~*", "+@raed"] },
+            "one": { "password": "x", "rules": "+gett" },
+        })));
+        let mistakes = mistakes.unwrap_err();
+        let told: Vec<_> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+        assert_eq!(
+            told,
+            ["bad.password", "bad", "mute", "odd.rules.1", "odd.nopass", "one.rules"]
+        );
+        assert_eq!(
+            mistakes[3].message,
+            "there is no category `@raed`; did you mean `@read`?"
+        );
+        assert_eq!(mistakes[5].message, "there is no command `gett`; did you mean `get`?");
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct Both {
 #[allow(dead_code, reason = "not every test binary uses all of it")]
 impl Both {
     /// A server without a password, and a gateway that trusts everyone.
+    #[allow(dead_code, reason = "not every test binary starts so")]
     pub(crate) fn start(flavour: Flavour) -> Self {
         let trust = json!({ "login": { "method": "trust" } });
         Self::with(Server::start(flavour), &trust, &json!({}))

@@ -1,0 +1,94 @@
+//! Who a client is, and how it says so.
+
+mod common;
+
+use common::Both;
+use serde_json::json;
+use tidegate_kit::{Flavour, Redis as Server, Resp, RespClient};
+
+fn simple(text: &str) -> Resp {
+    Resp::Simple(text.to_owned())
+}
+
+fn error(text: &str) -> Resp {
+    Resp::Error(text.to_owned())
+}
+
+const WRONG: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+
+#[test]
+fn each_of_several_passwords_will_do() {
+    let users = json!({ "app": { "password": "old", "passwords": ["new"] }, "any": { "nopass": true } });
+    let listener = json!({ "login": { "users": users } });
+    let both = Both::with(Server::start(Flavour::Redis), &listener, &json!({}));
+    for (user, password) in [("app", "old"), ("app", "new"), ("any", "thing")] {
+        let mut client = both.client();
+        assert_eq!(
+            client.ask(&["AUTH", user, "wrong-"]),
+            if user == "any" { simple("OK") } else { error(WRONG) }
+        );
+        assert_eq!(client.ask(&["AUTH", user, password]), simple("OK"));
+        assert_eq!(client.ask(&["ACL", "WHOAMI"]).text(), user);
+    }
+}
+
+/// HELLO is answered by the session, which is not shown the password; what stands behind it keeps its place.
+#[test]
+fn a_hello_that_logs_in_stands_before_what_follows() {
+    let listener = json!({ "login": { "users": { "app": { "password": "secret" } } } });
+    let both = Both::with(Server::start(Flavour::Redis), &listener, &json!({}));
+    for (hello, is_inline) in [
+        ("HELLO 3 AUTH app secret SETNAME me", false),
+        ("HELLO 3 AUTH app secret", true),
+    ] {
+        let mut client = both.client();
+        let mut bytes = Vec::new();
+        let words: Vec<&str> = hello.split(' ').collect();
+        bytes.extend(RespClient::encode(&["HELLO", "3", "AUTH", "app", "no"]));
+        if is_inline {
+            bytes.extend_from_slice(format!("{hello}\r\n").as_bytes());
+        } else {
+            bytes.extend(RespClient::encode(&words));
+        }
+        bytes.extend(RespClient::encode(&["SET", "a", hello]));
+        bytes.extend(RespClient::encode(&["GET", "a"]));
+        bytes.extend(RespClient::encode(&["CLIENT", "GETNAME"]));
+        bytes.extend(RespClient::encode(&["ACL", "WHOAMI"]));
+        client.send(&bytes);
+        assert_eq!(client.reply(), error(WRONG));
+        assert_eq!(client.reply().get("proto"), Some(&Resp::Integer(3)));
+        assert_eq!(client.reply(), simple("OK"));
+        assert_eq!(client.reply(), Resp::Bulk(hello.as_bytes().to_vec()));
+        assert_eq!(
+            client.reply(),
+            if is_inline {
+                Resp::Null
+            } else {
+                Resp::Bulk(b"me".to_vec())
+            }
+        );
+        assert_eq!(client.reply().text(), "app");
+    }
+}
+
+#[test]
+#[ignore = "until connections are opened as the client"]
+fn the_server_says_who_a_client_is() {
+    for flavour in Flavour::ALL {
+        let server = Server::builder(flavour)
+            .user("alice on >secret ~* &* +@all -set")
+            .start();
+        let users = json!({ "method": "server", "users": { "off": { "enabled": false } } });
+        let both = Both::with(server, &json!({ "login": users }), &json!({}));
+        let mut client = both.client();
+        assert_eq!(client.ask(&["GET", "a"]), error("NOAUTH Authentication required."));
+        assert_eq!(client.ask(&["AUTH", "alice", "wrong"]), error(WRONG));
+        assert_eq!(client.ask(&["AUTH", "off", "secret"]), error(WRONG));
+        assert_eq!(client.ask(&["AUTH", "alice", "secret"]), simple("OK"));
+        assert_eq!(client.ask(&["GET", "a"]), Resp::Null);
+        assert!(client.ask(&["SET", "a", "1"]).text().starts_with("NOPERM"));
+        let mut other = both.client();
+        assert_eq!(other.ask(&["HELLO", "2", "AUTH", "alice", "secret"]).items().len(), 14);
+        assert_eq!(other.ask(&["ACL", "WHOAMI"]).text(), "alice");
+    }
+}
