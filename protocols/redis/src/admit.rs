@@ -33,7 +33,6 @@ pub(crate) struct Client {
     pub(crate) cluster: Arc<str>,
     pub(crate) user: Arc<str>,
     /// With what connections to servers are opened for it, where that is not the cluster's own.
-    #[expect(dead_code, reason = "the session does not ask it yet")]
     pub(crate) credential: Option<Arc<Credential>>,
     pub(crate) around: Arc<Circumstances>,
     pub(crate) peer: String,

@@ -190,6 +190,8 @@ pub struct RedisPool {
     pub commands_per_client: usize,
     /// The most bytes of replies that wait for a client which does not read them; beyond, it is closed.
     pub reply_buffer: Size,
+    /// The most bytes of published messages that wait for a client which does not read them; beyond, it is closed.
+    pub pubsub_buffer: Size,
     /// How many connections there are that clients have for their own, and for how long.
     #[serde(flatten)]
     pub limits: PoolLimits,
@@ -202,6 +204,7 @@ impl Default for RedisPool {
             commands: 65_536,
             commands_per_client: 4096,
             reply_buffer: Size::mib(64),
+            pubsub_buffer: Size::mib(32),
             limits: PoolLimits::default(),
         }
     }
@@ -226,6 +229,9 @@ pub struct RedisTimeouts {
     pub reply: Period,
     /// A client that takes nothing of what is written to it for longer is closed.
     pub client_write: Period,
+    /// A client that says nothing and waits for nothing for longer is closed; one that listens to channels is not. 0 means no
+    /// limit.
+    pub client_idle: Period,
     /// A command that was not sent, or was turned away unexecuted, waits this long for a server to be there; 0 does not
     /// wait.
     pub failover: Period,
@@ -236,6 +242,7 @@ impl Default for RedisTimeouts {
         Self {
             reply: Period::seconds(60),
             client_write: Period::seconds(60),
+            client_idle: Period::seconds(0),
             failover: Period::seconds(15),
         }
     }

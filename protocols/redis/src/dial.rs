@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_base::{Classify, Kind, Reason, Refusal};
+use tidegate_base::{Classify, Kind, Reason, Refusal, Secret};
 use tidegate_cluster::{Connect, Endpoint};
 use tidegate_limit::Backoff;
 use tidegate_net::{NetError, Parked, Stream, TlsClientMode, dial};
@@ -9,6 +9,7 @@ use tidegate_redis_wire::ReplyError;
 use tidegate_redis_wire::reply::{Code, Cursor, Failure, Value, Version};
 use tidegate_redis_wire::request;
 
+use crate::passthrough::Credential;
 use crate::plan::ClusterRules;
 
 /// How much of a server's words during login are read at once, and at most.
@@ -22,6 +23,8 @@ pub(crate) struct Key {
     pub(crate) database: u32,
     /// A replica of a cluster may answer: READONLY was sent.
     pub(crate) reads: bool,
+    /// Whose login it has; 0 for the cluster's own.
+    pub(crate) identity: u64,
 }
 
 impl Key {
@@ -37,6 +40,21 @@ pub(crate) struct Order {
     pub(crate) rules: Arc<ClusterRules>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) key: Key,
+    /// Who to be, where that is not for the cluster's rules to say.
+    pub(crate) credential: Option<Arc<Credential>>,
+}
+
+impl Order {
+    fn credential(&self) -> Option<(&str, &Secret)> {
+        match &self.credential {
+            Some(own) => Some((&own.user, &own.password)),
+            None => self
+                .rules
+                .credential
+                .as_ref()
+                .map(|(user, password)| (user.as_str(), password)),
+        }
+    }
 }
 
 /// A connection that is logged in, on its way to its core.
@@ -182,7 +200,7 @@ pub(crate) async fn reach(rules: &ClusterRules, endpoint: &Endpoint, limit: Dura
 async fn log_in(stream: &mut Stream, order: &Order) -> Result<Greeting, DialError> {
     let mut out = Vec::new();
     let number = order.key.version.number().to_string();
-    match &order.rules.credential {
+    match order.credential() {
         Some((user, password)) => {
             let words = ["HELLO", &number, "AUTH", user, password.reveal()];
             request::command(&mut out, &words);

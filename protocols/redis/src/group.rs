@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,11 @@ use tidegate_base::Refusal;
 use tidegate_cluster::Endpoint;
 
 use crate::dial::{Key, Order};
+use crate::hub::Hub;
 use crate::layout::Layout;
 use crate::line::Line;
 use crate::metrics::GroupMetrics;
+use crate::passthrough::Credential;
 use crate::plan::ClusterRules;
 use crate::server::ServerPool;
 
@@ -27,6 +29,10 @@ pub(crate) struct Group {
     pub(crate) metrics: GroupMetrics,
     pub(crate) trunks: RefCell<HashMap<Place, Vec<Rc<Trunk>>>>,
     pub(crate) pools: RefCell<HashMap<Place, Rc<ServerPool>>>,
+    /// The logins of clients that are there, by their numbers.
+    logins: RefCell<HashMap<u64, Weak<Credential>>>,
+    /// What clients listen to, by the login that it is listened to with.
+    hubs: RefCell<HashMap<u64, Rc<Hub>>>,
 }
 
 /// A server, and what its connections are opened for.
@@ -81,6 +87,8 @@ impl Group {
             rules: RefCell::new(rules),
             trunks: RefCell::default(),
             pools: RefCell::default(),
+            logins: RefCell::default(),
+            hubs: RefCell::default(),
         })
     }
 
@@ -166,43 +174,81 @@ impl Group {
             endpoint: Arc::clone(endpoint),
             rules: self.rules(),
             key,
+            credential: self.logins.borrow().get(&key.identity).and_then(Weak::upgrade),
         }
     }
 
-    /// Closes what stands idle for too long, what does not answer, and what leads to an endpoint that is gone.
+    /// A client with a login of its own has come.
+    pub(crate) fn know(&self, credential: &Arc<Credential>) {
+        self.logins
+            .borrow_mut()
+            .insert(credential.id, Arc::downgrade(credential));
+    }
+
+    /// Whether a login is the cluster's own, or that of a client that is still there.
+    fn is_known(&self, identity: u64) -> bool {
+        let logins = self.logins.borrow();
+        identity == 0 || logins.get(&identity).is_some_and(|login| login.strong_count() > 0)
+    }
+
+    /// What clients with this login listen to; `make` makes it.
+    pub(crate) fn hub(&self, identity: u64, make: impl FnOnce() -> Rc<Hub>) -> Rc<Hub> {
+        Rc::clone(self.hubs.borrow_mut().entry(identity).or_insert_with(make))
+    }
+
+    /// The hubs that there are.
+    pub(crate) fn hubs(&self) -> Vec<Rc<Hub>> {
+        self.hubs.borrow().values().cloned().collect()
+    }
+
+    /// Closes what stands idle for too long, what is too old, what does not answer, and what leads to a server that is
+    /// gone or has the login of a client that is.
     pub(crate) fn maintain(&self, now: Instant) {
-        let rules = self.rules();
-        let is_gone = |endpoint: &Arc<Endpoint>| !self.knows(endpoint);
-        for trunk in self.trunks.borrow().values().flatten() {
-            let State::Open(line) = &*trunk.state.borrow() else {
-                continue;
-            };
-            let past = |since: Instant, limit: Option<std::time::Duration>| {
-                limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
-            };
-            let is_idle = line.clients() == 0 && past(line.last_moved(), rules.limits.idle_timeout);
-            let is_stuck = line
-                .silent_since()
-                .is_some_and(|since| past(since, rules.reply_timeout));
-            if is_stuck {
-                tracing::warn!(cluster = %self.cluster, endpoint = %line.endpoint.address,
-                    "a shared connection is given up: the server owes answers and says nothing");
-            }
-            if is_idle || is_stuck || (is_gone(&line.endpoint) && line.silent_since().is_none()) {
-                line.close();
+        for (place, trunks) in self.trunks.borrow().iter() {
+            for trunk in trunks {
+                self.maintain_trunk(place, trunk, now);
             }
         }
+        self.hubs.borrow_mut().retain(|identity, _| self.is_known(*identity));
+        self.logins.borrow_mut().retain(|_, login| login.strong_count() > 0);
+        let is_wanted = |place: &Place| self.knows(&place.endpoint) && self.is_known(place.key.identity);
         self.trunks.borrow_mut().retain(|place, trunks| {
             let is_closed = |trunk: &Rc<Trunk>| match &*trunk.state.borrow() {
                 State::Open(line) => line.is_lost(),
                 State::Closed => true,
                 State::Opening => false,
             };
-            self.knows(&place.endpoint) || !trunks.iter().all(is_closed)
+            is_wanted(place) || !trunks.iter().all(is_closed)
         });
         self.pools.borrow_mut().retain(|place, pool| {
             let counts = pool.counts();
-            self.knows(&place.endpoint) || counts.lent + counts.idle + counts.opening + counts.waiting > 0
+            is_wanted(place) || counts.lent + counts.opening + counts.waiting > 0
         });
+    }
+
+    fn maintain_trunk(&self, place: &Place, trunk: &Trunk, now: Instant) {
+        let line = match &*trunk.state.borrow() {
+            State::Open(line) => Rc::clone(line),
+            State::Closed | State::Opening => return,
+        };
+        let rules = self.rules();
+        let past =
+            |since: Instant, limit: Option<Duration>| limit.is_some_and(|limit| now.duration_since(since) >= limit);
+        let is_idle = line.clients() == 0 && past(line.last_moved(), rules.limits.idle_timeout);
+        let is_stuck = line
+            .silent_since()
+            .is_some_and(|since| past(since, rules.reply_timeout));
+        if is_stuck {
+            tracing::warn!(cluster = %self.cluster, endpoint = %line.endpoint.address,
+                "a shared connection is given up: the server owes answers and says nothing");
+        }
+        let is_gone = !self.knows(&place.endpoint) || !self.is_known(place.key.identity);
+        if is_idle || is_stuck || is_gone && line.silent_since().is_none() {
+            line.close();
+        } else if past(line.opened, rules.limits.max_lifetime) {
+            // Clients leave it one by one, as soon as they have what they asked for over it.
+            line.retire();
+            *trunk.state.borrow_mut() = State::Closed;
+        }
     }
 }

@@ -16,6 +16,7 @@ mod health;
 mod hub;
 mod layout;
 mod line;
+mod listening;
 mod login;
 mod metrics;
 mod passthrough;

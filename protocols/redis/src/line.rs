@@ -35,6 +35,7 @@ pub(crate) struct Line {
     /// Clients that wait until more can be sent.
     thirsty: RefCell<Vec<Waker>>,
     lost: Cell<bool>,
+    retires: Cell<bool>,
     /// It is to end.
     pub(crate) closes: Cell<bool>,
     /// When the server last said something, or began to owe.
@@ -91,6 +92,7 @@ impl Line {
             writer: RefCell::default(),
             thirsty: RefCell::default(),
             lost: Cell::new(false),
+            retires: Cell::new(false),
             closes: Cell::new(false),
             moved: Cell::new(now),
         })
@@ -114,6 +116,23 @@ impl Line {
     /// When the server last said something.
     pub(crate) fn last_moved(&self) -> Instant {
         self.moved.get()
+    }
+
+    /// Ends the connection as soon as nobody has a place at it any more.
+    pub(crate) fn retire(&self) {
+        let is_new = !self.retires.replace(true);
+        if self.clients() == 0 {
+            self.close();
+        } else if is_new {
+            for waker in self.inboxes.borrow().iter().filter_map(|inbox| inbox.waker.as_ref()) {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Whether clients are to leave it.
+    pub(crate) fn retires(&self) -> bool {
+        self.retires.get()
     }
 
     /// Ends the connection.
@@ -301,6 +320,9 @@ impl Drop for LineSeat {
             self.line.buffers.give_back(&mut left.bytes);
         }
         self.line.books.borrow_mut().leave(seat);
+        if self.line.retires() {
+            self.line.retire();
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tidegate_telemetry::{Counter, Family, Histogram, Registry};
 
+use crate::hub::HubTally;
+
 /// The families of Redis's metrics; handles of them are made per core, cluster and user, never per session.
 #[derive(Debug)]
 pub(crate) struct Families {
@@ -18,6 +20,8 @@ pub(crate) struct Families {
     connect_failures: Family<Counter>,
     lost: Family<Counter>,
     resent: Family<Counter>,
+    messages: Family<Counter>,
+    deliveries: Family<Counter>,
 }
 
 /// What one core counts for the clients of one cluster and user. One writer: the core's thread.
@@ -39,6 +43,8 @@ pub(crate) struct GroupMetrics {
     pub(crate) connect_time: Histogram,
     pub(crate) connect_failures: Counter,
     pub(crate) lost: Counter,
+    messages: Counter,
+    deliveries: Counter,
     resent: Family<Counter>,
     cluster: String,
     by_reason: RefCell<HashMap<&'static str, Counter>>,
@@ -88,6 +94,16 @@ impl Families {
                 "Commands that were sent again, by reason",
                 &["cluster", "reason"],
             ),
+            messages: registry.counter(
+                "tidegate_redis_messages_total",
+                "Published messages that servers sent",
+                &CLUSTER,
+            ),
+            deliveries: registry.counter(
+                "tidegate_redis_deliveries_total",
+                "Published messages laid out for clients",
+                &CLUSTER,
+            ),
         }
     }
 
@@ -113,6 +129,8 @@ impl Families {
             connect_time: self.connect_time.handle(&labels),
             connect_failures: self.connect_failures.handle(&labels),
             lost: self.lost.handle(&labels),
+            messages: self.messages.handle(&labels),
+            deliveries: self.deliveries.handle(&labels),
             resent: self.resent.clone(),
             cluster: cluster.to_owned(),
             by_reason: RefCell::default(),
@@ -139,6 +157,14 @@ impl UserMetrics {
 }
 
 impl GroupMetrics {
+    /// Counts what hubs have done since the last time.
+    pub(crate) fn heard<'t>(&self, tallies: impl Iterator<Item = &'t HubTally>) {
+        for tally in tallies {
+            self.messages.add(tally.messages.take());
+            self.deliveries.add(tally.deliveries.take());
+        }
+    }
+
     /// Counts a command that is sent again.
     pub(crate) fn resent(&self, reason: &'static str) {
         let mut by_reason = self.by_reason.borrow_mut();

@@ -17,10 +17,8 @@ use crate::plan::ClusterRules;
 #[derive(Debug)]
 pub(crate) struct Credential {
     /// Tells it from all others there ever were: the same user with the same password has the same one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "connections are not opened with it yet"))]
     pub(crate) id: u64,
     pub(crate) user: String,
-    #[cfg_attr(not(test), expect(dead_code, reason = "connections are not opened with it yet"))]
     pub(crate) password: Secret,
 }
 
@@ -71,7 +69,10 @@ pub(crate) async fn ask(rules: &ClusterRules, user: &str, password: &Secret) -> 
     // Those of the configuration may be sentinels.
     let layout = rules.atlas.layout();
     let mut primaries = layout.primaries().map(|node| &node.endpoint);
-    let well = layout.primaries().map(|node| &node.endpoint).find(|endpoint| endpoint.is_well());
+    let well = layout
+        .primaries()
+        .map(|node| &node.endpoint)
+        .find(|endpoint| endpoint.is_well());
     let Some(endpoint) = well.or_else(|| primaries.next()) else {
         return Err("ERR the cluster has no endpoint at the moment; try again".to_owned());
     };

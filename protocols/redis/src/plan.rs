@@ -88,6 +88,10 @@ pub(crate) struct ClusterRules {
     pub(crate) keepalive: Keepalive,
     pub(crate) reply_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
+    /// The most bytes of messages that wait for a client that does not read.
+    pub(crate) pubsub_buffer: usize,
+    /// A client that says nothing for longer is closed.
+    pub(crate) client_idle: Option<Duration>,
 }
 
 /// A mistake in the configuration that only shows when its parts are put together.
@@ -259,6 +263,8 @@ impl ClusterRules {
             keepalive: config.keepalive,
             reply_timeout: config.timeouts.reply.limit(),
             write_timeout: config.timeouts.client_write.limit(),
+            pubsub_buffer: pool.pubsub_buffer.len().max(64 * 1024),
+            client_idle: config.timeouts.client_idle.limit(),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use tidegate_base::{Reason, Refusal};
+use tidegate_base::{Reason, Refusal, Secret};
 use tidegate_cluster::Endpoint;
 use tidegate_engine::{ClientView, CoreContext, PoolView, Room, RoomView, ServerView, SessionContext, SessionError};
 
@@ -20,6 +20,7 @@ use crate::dial::{self, Key, Order};
 use crate::group::{Group, Place, State, Trunk};
 use crate::line::Line;
 use crate::metrics::UserMetrics;
+use crate::passthrough::Credential;
 use crate::plan::RedisPlan;
 use crate::server::{Server, ServerPool};
 use crate::session::{Desk, Session, Shared};
@@ -158,7 +159,11 @@ impl RedisRoom {
     }
 
     /// Opens a connection on a login thread and takes it to this core.
-    async fn open(&self, group: &Group, order: &Order) -> Result<(tidegate_net::Stream, dial::Greeting), Refusal> {
+    pub(crate) async fn open(
+        &self,
+        group: &Group,
+        order: &Order,
+    ) -> Result<(tidegate_net::Stream, dial::Greeting), Refusal> {
         let begin = Instant::now();
         let opening = self.core.login.spawn({
             let order = order.clone();
@@ -182,6 +187,11 @@ impl RedisRoom {
             }
             Err(_) => Err(Refusal::new(Reason::ShuttingDown, "the gateway is going down")),
         }
+    }
+
+    /// The number and the secret of a login that a server has let in.
+    pub(crate) fn intern(&self, user: String, password: Secret) -> Arc<Credential> {
+        self.redis.credentials.intern(user, password)
     }
 
     pub(crate) fn enter(&self, shared: &Rc<Shared>) {
@@ -267,6 +277,7 @@ impl Room for RedisRoom {
         let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
         for group in groups {
             group.maintain(now);
+            group.metrics.heard(group.hubs().iter().map(|hub| hub.tally()));
             let pools: Vec<_> = group
                 .pools
                 .borrow()

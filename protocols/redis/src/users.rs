@@ -139,7 +139,6 @@ impl Users {
 
     /// What a user who has logged in may do. Where nobody has to log in, that may be one whom the configuration does not
     /// know.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the session does not ask it yet"))]
     pub(crate) fn acl(&self, user: &str) -> Arc<Acl> {
         Arc::clone(self.known.get(user).map_or(&self.everything, |user| &user.acl))
     }

@@ -24,6 +24,7 @@ pub(crate) use seat::HubSeat;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,6 +206,7 @@ impl Hub {
     fn links_for(self: &Rc<Self>, kind: Channels, name: &[u8]) -> Vec<LinkId> {
         let spots = match kind {
             Channels::Shard => vec![self.opener.spot_of(name)],
+            Channels::Named if self.opener.spreads() => vec![self.opener.spot_of(name)],
             _ if topic::is_wide(kind, name) => self.opener.primaries(),
             _ => Vec::new(),
         };
@@ -245,5 +247,13 @@ impl Hub {
                 inbox.tell(&telling);
             }
         }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Hub")
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
     }
 }

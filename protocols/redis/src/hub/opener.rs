@@ -18,7 +18,12 @@ pub(crate) trait Opener {
     /// of its own. What fails is logged there.
     fn open(&self, at: &Spot) -> LocalBoxFuture<'static, Result<Stream, Refusal>>;
 
-    /// Where a shard channel belongs.
+    /// Whether an ordinary channel has a server of its own too, as over servers that know nothing of one another.
+    fn spreads(&self) -> bool {
+        false
+    }
+
+    /// Where a shard channel belongs, and any where they spread.
     fn spot_of(&self, channel: &[u8]) -> Spot;
 
     /// Every server that tells of its own keys: the primaries of a cluster, or [`Spot::Any`] where there is one server.

@@ -6,6 +6,7 @@ use tidegate_redis_wire::reply::{self, Version};
 use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::{Channels, Effect};
 
+use super::proving::Proven;
 use super::route::Route;
 use super::{FRESH, Session};
 use crate::dial::Key;
@@ -23,10 +24,7 @@ impl Session {
         match effect {
             Effect::Select => return self.select(cx, command),
             Effect::Hello => return self.hello(cx, command),
-            Effect::Auth => match login::auth(&self.rules.users, command) {
-                Ok(user) => self.become_user(user, None),
-                Err(text) => self.say(|writer| writer.error(text)),
-            },
+            Effect::Auth => return self.auth(cx, command),
             Effect::Name => self.set_name(command),
             Effect::Identity => self.identify(command),
             Effect::Reply if command.is(2, b"ON") => self.say_ok(),
@@ -34,9 +32,9 @@ impl Session {
             // Every gateway serves every slot, and asks whom it was configured to.
             Effect::ReadOnly | Effect::ReadWrite | Effect::Asking if self.rules.advertise.is_some() => self.say_ok(),
             Effect::ReadOnly | Effect::ReadWrite | Effect::Asking => self.say(|writer| writer.error(NO_CLUSTER)),
-            Effect::Unsubscribe(channels) => self.unsubscribe(channels, command),
             Effect::Reset => {
                 self.own = None;
+                self.leave_hub();
                 self.reset();
                 self.say(|writer| writer.simple("RESET"));
             }
@@ -76,9 +74,28 @@ impl Session {
         self.transaction = None;
         self.shared.database.set(0);
         self.shared.name.borrow_mut().clear();
-        *self.shared.user.borrow_mut() = Arc::from("default");
-        self.is_stranger = !self.rules.users.is_open();
+        let rules = Arc::clone(&self.rules);
+        let user = rules.users.at_once(&self.around.certificate);
+        self.is_stranger = user.is_none();
+        let user = user.unwrap_or("default").to_owned();
+        self.take_on(&user, None);
         self.splitter.set_stranger(self.is_stranger);
+    }
+
+    fn auth(&mut self, cx: &mut Context<'_>, command: &Command<'_>) -> bool {
+        let rules = Arc::clone(&self.rules);
+        let proven = match login::shown(&rules.users, command) {
+            Ok((user, password)) => match self.prove(cx, user, password) {
+                Poll::Pending => return false,
+                Poll::Ready(proven) => proven,
+            },
+            Err(text) => Err(text.into()),
+        };
+        match proven {
+            Ok(proven) => self.become_user(proven, None),
+            Err(text) => self.say(|writer| writer.error(&text)),
+        }
+        true
     }
 
     fn select(&mut self, cx: &mut Context<'_>, command: &Command<'_>) -> bool {
@@ -116,15 +133,13 @@ impl Session {
                 return true;
             }
         };
-        let user = match hello
-            .auth
-            .map(|(user, password)| login::verify(&self.rules.users, user, password))
-        {
-            Some(Err(text)) => {
-                self.say(|writer| writer.error(text));
+        let proven = match hello.auth.map(|(user, password)| self.prove(cx, user, password)) {
+            Some(Poll::Pending) => return false,
+            Some(Poll::Ready(Err(text))) => {
+                self.say(|writer| writer.error(&text));
                 return true;
             }
-            Some(Ok(user)) => Some(user),
+            Some(Poll::Ready(Ok(proven))) => Some(proven),
             None if self.is_stranger => {
                 self.say(|writer| writer.error(login::HELLO_NO_AUTH));
                 return true;
@@ -169,34 +184,35 @@ impl Session {
             },
             role: &greeting.role,
         };
-        match user {
-            Some(user) => self.become_user(user, Some(&answer)),
+        self.tell_hub(key.version);
+        match proven {
+            Some(proven) => self.become_user(proven, Some(&answer)),
             None => self.say(|writer| reply::hello(writer, &answer)),
         }
         true
     }
 
     /// The client has proven who it is, and goes where that user goes.
-    fn become_user(&mut self, user: String, hello: Option<&reply::Hello<'_>>) {
+    fn become_user(&mut self, proven: Proven, hello: Option<&reply::Hello<'_>>) {
+        let Proven { user, credential } = proven;
         let cluster = login::route(&self.rules, &user, &self.around);
         let group = cluster.and_then(|cluster| Ok((self.room.group(&cluster)?, cluster)));
-        match group {
-            Err(refusal) => self.say(|writer| writer.error(&login::words(&refusal))),
-            Ok((group, cluster)) => {
-                if !std::rc::Rc::ptr_eq(&group, &self.group) {
-                    self.ways.clear();
-                    self.group = group;
-                    *self.shared.cluster.borrow_mut() = cluster;
-                }
-                self.metrics = self.room.user_metrics(&self.group.cluster, &user);
-                *self.shared.user.borrow_mut() = Arc::from(user);
-                self.is_stranger = false;
-                self.splitter.set_stranger(false);
-                match hello {
-                    Some(hello) => self.say(|writer| reply::hello(writer, hello)),
-                    None => self.say_ok(),
-                }
-            }
+        let (group, cluster) = match group {
+            Ok(found) => found,
+            Err(refusal) => return self.say(|writer| writer.error(&login::words(&refusal))),
+        };
+        if !std::rc::Rc::ptr_eq(&group, &self.group) {
+            self.ways.clear();
+            self.leave_hub();
+            self.group = group;
+            *self.shared.cluster.borrow_mut() = cluster;
+        }
+        self.take_on(&user, credential);
+        self.is_stranger = false;
+        self.splitter.set_stranger(false);
+        match hello {
+            Some(hello) => self.say(|writer| reply::hello(writer, hello)),
+            None => self.say_ok(),
         }
     }
 
@@ -248,7 +264,7 @@ impl Session {
     }
 
     /// Nothing was subscribed to: each channel is confirmed to be gone, or that there was none.
-    fn unsubscribe(&mut self, channels: Channels, command: &Command<'_>) {
+    pub(super) fn unsubscribe(&mut self, channels: Channels, command: &Command<'_>) {
         let kind = match channels {
             Channels::Named => "unsubscribe",
             Channels::Pattern => "punsubscribe",

@@ -10,9 +10,11 @@ mod answers;
 mod exchange;
 mod large;
 mod lending;
+mod listening;
 mod order;
 mod own;
 mod parts;
+mod proving;
 mod replies;
 mod requests;
 mod route;
@@ -40,11 +42,14 @@ use tidegate_redis_wire::RequestError;
 use tidegate_redis_wire::reply::{Version, Writer};
 use tidegate_redis_wire::request::Splitter;
 
+use crate::acl::Acl;
 use crate::admit::Client;
 use crate::dial::Key;
 use crate::group::Group;
+use crate::hub::HubSeat;
 use crate::login::Circumstances;
 use crate::metrics::UserMetrics;
+use crate::passthrough::Credential;
 use crate::plan::ListenerRules;
 use crate::room::RedisRoom;
 use crate::server::ServerSeat;
@@ -52,6 +57,7 @@ use again::Again;
 use lending::Waiting;
 use order::Order;
 use own::Own;
+use proving::Proving;
 use shown::Shown;
 use transaction::Transaction;
 use ways::Way;
@@ -86,6 +92,13 @@ pub(crate) struct Session {
     spare_ends: Vec<usize>,
     /// What is to be sent again, in order.
     again: VecDeque<Again>,
+    /// What the client listens to.
+    hub: Option<HubSeat>,
+    /// What the client may do; `None` when that is everything.
+    acl: Option<Arc<Acl>>,
+    /// The login that its connections are opened with, where that is its own.
+    credential: Option<Arc<Credential>>,
+    proving: Option<Proving>,
     /// MULTI was asked of a gateway of several servers, and no key yet.
     transaction: Option<Box<Transaction>>,
     dice: u64,
@@ -108,6 +121,8 @@ pub(crate) struct Session {
     /// How much was left to write at the last look, and since when that is so.
     stalled: Option<(usize, Instant)>,
     woken: bool,
+    /// When the client last said something.
+    active: Instant,
 }
 
 impl Session {
@@ -132,7 +147,8 @@ impl Session {
             exchanges: 0.into(),
         });
         room.enter(&shared);
-        Ok(Self {
+        let now = room.core.now();
+        let mut session = Self {
             room,
             shared,
             slot: context.slot,
@@ -153,6 +169,11 @@ impl Session {
             spare_ends: Vec::new(),
             again: VecDeque::new(),
             unsettled: 0,
+            hub: None,
+            acl: None,
+            credential: None,
+            proving: None,
+            active: now,
             transaction: None,
             dice: client.id.wrapping_mul(0x9e37_79b9_7f4a_7c15),
             is_flowing: false,
@@ -167,7 +188,10 @@ impl Session {
             ended: None,
             stalled: None,
             woken: false,
-        })
+        };
+        let user = Arc::clone(&session.shared.user.borrow());
+        session.take_on(&user, client.credential);
+        Ok(session)
     }
 
     /// Does what can be done now; ready when the session is over.
@@ -177,6 +201,7 @@ impl Session {
             let mut moved = self.from_ways(cx)?;
             moved |= self.from_own(cx)?;
             moved |= self.resend(cx);
+            moved |= self.from_hub(cx)?;
             if self.closing {
                 if !self.is_given_up && self.flush_client(cx)?.is_pending() {
                     return self.rest(cx);
@@ -236,6 +261,7 @@ impl Session {
             (Some(own), _) if own.pin.in_transaction() => "in_transaction",
             (Some(_), _) => "pinned",
             (None, Some(_)) => "waiting",
+            (None, None) if self.listens() => "subscribed",
             (None, None) if self.is_quiet() => "idle",
             (None, None) => "active",
         });
@@ -268,9 +294,19 @@ impl Session {
         {
             self.leave_queue();
         }
+        if self.idle_until().is_some_and(|until| now >= until) {
+            self.give_up("the client said nothing for too long (client_idle)");
+        }
         if self.room.core.is_closing() {
             self.closing = true;
         }
+    }
+
+    /// Until when the client may say nothing: who waits for something, or listens, may as long as it likes.
+    fn idle_until(&self) -> Option<Instant> {
+        let limit = self.group.rules().client_idle?;
+        let is_idle = self.is_quiet() && self.own.is_none() && !self.listens() && !self.closing;
+        is_idle.then(|| self.active + limit)
     }
 
     /// How long the client may take nothing of what is written to it.
@@ -291,7 +327,7 @@ impl Session {
     /// Whether everything that was asked so far is answered.
     fn is_quiet(&self) -> bool {
         let own = self.own.as_ref().is_none_or(|own| own.is_quiet());
-        own && self.order.is_empty() && !self.is_flowing
+        own && self.order.is_empty() && !self.is_flowing && !self.awaits_hub()
     }
 
     /// Answers a command in the gateway's own words, when everything before it is answered.
@@ -308,6 +344,7 @@ impl Session {
         self.slot.set_deadline(None);
         self.leave_queue();
         self.ways.clear();
+        self.hub = None;
         // What is on it nobody knows: it is closed.
         self.own = None;
         self.room.leave(self.shared.id);
@@ -339,4 +376,5 @@ const FRESH: Key = Key {
     version: Version::Resp2,
     database: 0,
     reads: false,
+    identity: 0,
 };

@@ -232,7 +232,7 @@ impl Session {
         Ok(())
     }
 
-    fn sees_pushes(&self) -> bool {
+    pub(super) fn sees_pushes(&self) -> bool {
         self.shown.as_ref().is_some_and(|shown| shown.sees_pushes())
     }
 

@@ -25,6 +25,7 @@ const READ_AHEAD: usize = 64 * 1024;
 /// No transaction takes it: the server answers so, and gives the transaction up at EXEC (`server.c`, `processCommand`,
 /// `CMD_NO_MULTI`). HELLO and AUTH themselves would be queued, and then change what others use the connection for.
 pub(super) const SPOIL: &[u8] = b"*1\r\n$4\r\nSAVE\r\n";
+pub(super) const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 /// The most commands of one client that are under way.
 const MOST_UNDER_WAY: usize = 65_536;
@@ -53,6 +54,7 @@ impl Session {
                 Ok(true)
             }
             Poll::Ready(Ok(read)) => {
+                self.active = self.room.core.now();
                 self.metrics.received.add(read as u64);
                 let fresh = scratch.get(..read).unwrap_or_default();
                 if self.held.is_empty() {
@@ -165,11 +167,29 @@ impl Session {
         if self.is_unsettled() || self.order.len() >= MOST_UNDER_WAY {
             return false;
         }
+        if self.awaits_hub() {
+            return false;
+        }
+        if let Some(text) = self.refused_while_listening(row, effect) {
+            return self.answer_error(&text);
+        }
         let place = pin::place(self.own.as_ref().map(|own| &own.pin), effect);
         match self.show(cx, command, row, false) {
             Showing::Waits => return false,
-            Showing::Answered(words) => return self.answer_instead(place, row, &words),
+            Showing::Answered(words) => return self.answer_instead(place, row, effect, &words),
             Showing::Approved => {}
+        }
+        if let Some(acl) = &self.acl
+            && let Err(denial) = acl.check(row, command)
+        {
+            let words = format!("-{denial}\r\n").into_bytes();
+            return self.answer_instead(place, row, effect, &words);
+        }
+        if matches!(effect, Effect::Subscribe(_) | Effect::Unsubscribe(_)) {
+            return self.listen(cx, row, effect, command);
+        }
+        if self.hub.is_some() && self.ping_while_listening(row, command) {
+            return true;
         }
         if command.name().eq_ignore_ascii_case(b"CLUSTER") && self.sees_cluster(command) {
             return true;
@@ -214,9 +234,13 @@ impl Session {
 
     /// A step of the chain has answered in the server's place. In a transaction the server must hear that something is
     /// missing.
-    fn answer_instead(&mut self, place: Place, row: Option<&'static Row>, words: &[u8]) -> bool {
+    fn answer_instead(&mut self, place: Place, row: Option<&'static Row>, effect: Effect, words: &[u8]) -> bool {
         let in_transaction = self.in_transaction();
         if in_transaction && words.first() == Some(&b'-') {
+            if effect == Effect::Exec {
+                // What is refused instead of EXEC gives the transaction up (`server.c`, `rejectCommandSds`).
+                return self.on_own(row, Effect::Discard, DISCARD, Some(words));
+            }
             return !matches!(place, Place::Wait) && self.on_own(row, Effect::Plain, SPOIL, Some(words));
         }
         self.say(|writer| writer.raw(words));
@@ -390,7 +414,7 @@ impl Session {
     }
 
     /// A command whose answer is none, since what comes from here on answers nobody: for the chain it is done.
-    fn stream_on(&mut self) {
+    pub(super) fn stream_on(&mut self) {
         if self.take_shown()
             && let Some(shown) = &mut self.shown
         {

@@ -5,6 +5,7 @@ use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::{Effect, Row};
 
 use super::Session;
+use super::requests::DISCARD;
 use super::route::{Route, is_spread};
 use crate::layout::{Node, RedisKind as Kind};
 use crate::login;
@@ -13,7 +14,6 @@ use crate::scatter::{self, Way};
 /// The most bytes of a transaction that is held until its server is known.
 const MOST_HELD: usize = 64 * 1024;
 const QUEUED: &[u8] = b"+QUEUED\r\n";
-const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
 const CROSS_SLOT: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
 const CROSS_SERVER: &[u8] = b"-EXECABORT the keys of this transaction are on different servers\r\n";
 const OTHER_WATCH: &str = "ERR the keys that this connection watches are on another server";

@@ -56,6 +56,7 @@ impl Session {
             // What is lost is told first.
             Some(seat) if seat.line.is_lost() && (!way.owed.is_empty() || seat.has_mail()) => return Poll::Pending,
             Some(seat) if seat.line.is_lost() => way.seat = None,
+            Some(seat) if seat.line.retires() && way.owed.is_empty() => way.seat = None,
             Some(_) => return Poll::Ready(Ok(at)),
             None => {}
         }
@@ -103,6 +104,13 @@ impl Session {
             return Ok(true);
         }
         let is_lost = seat.line.is_lost();
+        if seat.line.retires()
+            && !seat.has_mail()
+            && let Some(way) = self.ways.get_mut(at).filter(|way| way.owed.is_empty())
+        {
+            way.seat = None;
+            return Ok(false);
+        }
         if self.closing || !(seat.has_mail() || is_lost) || self.flush_client(cx)?.is_pending() {
             return Ok(false);
         }

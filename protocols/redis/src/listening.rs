@@ -1,0 +1,145 @@
+//! What the hub of a cluster knows of the cluster's servers.
+
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tidegate_base::{Address, Reason, Refusal};
+use tidegate_net::Stream;
+use tidegate_redis_wire::reply::{Redirect, Version};
+
+use crate::dial::Key;
+use crate::group::Group;
+use crate::hub::{Hub, HubRules, Opener, Spot};
+use crate::layout::{Node, RedisKind as Kind};
+use crate::room::RedisRoom;
+
+/// Opens the connections of a hub.
+struct Listening {
+    room: Weak<RedisRoom>,
+    group: Weak<Group>,
+    identity: u64,
+}
+
+/// A hub for the clients of a cluster with this login.
+pub(crate) fn hub(room: &Rc<RedisRoom>, group: &Rc<Group>, identity: u64) -> Rc<Hub> {
+    let opener = Listening {
+        room: Rc::downgrade(room),
+        group: Rc::downgrade(group),
+        identity,
+    };
+    let rules = HubRules {
+        buffer: group.rules().pubsub_buffer,
+        ..HubRules::default()
+    };
+    let hub = Hub::new(Arc::clone(&group.cluster), rules, Box::new(opener));
+    tokio::task::spawn_local(follow(Rc::downgrade(&hub), Rc::downgrade(group)));
+    hub
+}
+
+/// Tells a hub of every new layout for as long as it is there.
+async fn follow(hub: Weak<Hub>, group: Weak<Group>) {
+    loop {
+        let Some(atlas) = group.upgrade().map(|group| Arc::clone(&group.rules().atlas)) else {
+            return;
+        };
+        let before = atlas.generation();
+        // A reload can bring another atlas, which is looked for now and then.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), atlas.changed(before)).await;
+        match hub.upgrade() {
+            Some(hub) if atlas.generation() != before => hub.relocate(),
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+impl Listening {
+    fn node(&self, spot: &Spot) -> Option<Arc<Node>> {
+        let group = self.group.upgrade()?;
+        let layout = group.layout();
+        let is_well = |node: &&Arc<Node>| node.endpoint.is_well();
+        match spot {
+            Spot::Any => {
+                let first = layout
+                    .primaries()
+                    .find(is_well)
+                    .or_else(|| layout.nodes().find(is_well));
+                first.or_else(|| layout.nodes().next()).cloned()
+            }
+            Spot::Node(address) => {
+                let known = layout.nodes().find(|node| node.endpoint.address == *address);
+                known.cloned().or_else(|| {
+                    let from = layout.nodes().next()?;
+                    let (host, port) = (address.host()?, address.port()?);
+                    Some(group.rules().atlas.at(Some(host), port, from))
+                })
+            }
+        }
+    }
+}
+
+impl Opener for Listening {
+    fn open(&self, at: &Spot) -> LocalBoxFuture<'static, Result<Stream, Refusal>> {
+        let (room, group, node) = (self.room.upgrade(), self.group.upgrade(), self.node(at));
+        let key = Key {
+            version: Version::Resp3,
+            identity: self.identity,
+            ..Key::default()
+        };
+        async move {
+            let (Some(room), Some(group), Some(node)) = (room, group, node) else {
+                return Err(Refusal::new(Reason::Unavailable, "no server is there at the moment"));
+            };
+            let order = group.order(&node.endpoint, key);
+            room.open(&group, &order).await.map(|(stream, _)| stream)
+        }
+        .boxed_local()
+    }
+
+    fn spreads(&self) -> bool {
+        self.group
+            .upgrade()
+            .is_some_and(|group| group.layout().kind == Kind::Hash)
+    }
+
+    fn spot_of(&self, channel: &[u8]) -> Spot {
+        let Some(group) = self.group.upgrade() else {
+            return Spot::Any;
+        };
+        let layout = group.layout();
+        let shard = layout
+            .shard(layout.bucket(channel))
+            .and_then(|at| layout.shards.get(at));
+        let primary = shard.and_then(|shard| shard.primary.as_ref());
+        primary.map_or(Spot::Any, |node| Spot::Node(node.endpoint.address.clone()))
+    }
+
+    fn primaries(&self) -> Vec<Spot> {
+        let Some(group) = self.group.upgrade() else {
+            return Vec::new();
+        };
+        let layout = group.layout();
+        if matches!(layout.kind, Kind::Cluster | Kind::Hash) {
+            let address = |node: &Arc<Node>| Spot::Node(node.endpoint.address.clone());
+            layout.primaries().map(address).collect()
+        } else {
+            vec![Spot::Any]
+        }
+    }
+
+    fn moved(&self, from: &Spot, to: &Redirect<'_>) -> Spot {
+        let (Some(group), Some(node)) = (self.group.upgrade(), self.node(from)) else {
+            return Spot::Any;
+        };
+        let atlas = &group.rules().atlas;
+        let node = if to.ask {
+            atlas.at(to.host, to.port, &node)
+        } else {
+            atlas.moved(to.slot, to.host, to.port, &node)
+        };
+        let address: Address = node.endpoint.address.clone();
+        Spot::Node(address)
+    }
+}
