@@ -104,14 +104,13 @@ impl Session {
             return Ok(true);
         }
         let is_lost = seat.line.is_lost();
-        if seat.line.retires()
-            && !seat.has_mail()
-            && let Some(way) = self.ways.get_mut(at).filter(|way| way.owed.is_empty())
-        {
+        let leaves = seat.line.retires() && !seat.has_mail();
+        let has_mail = seat.has_mail();
+        if leaves && let Some(way) = self.ways.get_mut(at).filter(|way| way.owed.is_empty()) {
             way.seat = None;
             return Ok(false);
         }
-        if self.closing || !(seat.has_mail() || is_lost) || self.flush_client(cx)?.is_pending() {
+        if self.closing || !(has_mail || is_lost) || self.flush_client(cx)?.is_pending() {
             return Ok(false);
         }
         let ends = std::mem::take(&mut self.spare_ends);
