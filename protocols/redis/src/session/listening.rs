@@ -22,8 +22,12 @@ impl Session {
         effect: Effect,
         command: &Command<'_>,
     ) -> bool {
-        if self.in_transaction() || self.transaction.is_some() || self.own.as_ref().is_some_and(|own| own.multi) {
-            return self.own.is_some() && self.on_own(row, Effect::Plain, super::requests::SPOIL, Some(IN_TRANSACTION));
+        if self.transaction.is_some() {
+            self.transaction = None;
+            return self.answer_error("EXECABORT subscriptions within a transaction do not pass this gateway");
+        }
+        if self.may_spoil() {
+            return self.on_own(row, Effect::Plain, super::requests::SPOIL, Some(IN_TRANSACTION));
         }
         if !self.is_quiet() {
             return false;

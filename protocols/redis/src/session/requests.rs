@@ -235,8 +235,7 @@ impl Session {
     /// A step of the chain has answered in the server's place. In a transaction the server must hear that something is
     /// missing.
     fn answer_instead(&mut self, place: Place, row: Option<&'static Row>, effect: Effect, words: &[u8]) -> bool {
-        let in_transaction = self.in_transaction();
-        if in_transaction && words.first() == Some(&b'-') {
+        if self.may_spoil() && words.first() == Some(&b'-') {
             if effect == Effect::Exec {
                 // What is refused instead of EXEC gives the transaction up (`server.c`, `rejectCommandSds`).
                 return self.on_own(row, Effect::Discard, DISCARD, Some(words));
@@ -247,9 +246,17 @@ impl Session {
         true
     }
 
-    /// Whether a transaction is open on the client's own connection, as far as the answers tell.
+    /// Whether a transaction is open on the client's own connection, by what was sent or by what was answered.
     pub(super) fn in_transaction(&self) -> bool {
-        self.own.as_ref().is_some_and(|own| own.pin.in_transaction())
+        self.own
+            .as_ref()
+            .is_some_and(|own| own.multi || own.pin.in_transaction())
+    }
+
+    /// Whether the next command would be queued by a transaction.
+    pub(super) fn may_spoil(&self) -> bool {
+        let own = self.own.as_ref();
+        own.is_some_and(|own| own.multi || own.pin.in_transaction() && own.is_quiet())
     }
 
     /// Sends a command over a shared connection, or over several.
