@@ -1,5 +1,5 @@
 use tidegate_redis_wire::request::Command;
-use tidegate_redis_wire::table::Row;
+use tidegate_redis_wire::table::{self, Row};
 
 use super::Denial;
 use super::commands::Commands;
@@ -77,11 +77,17 @@ impl Selector {
         Ok(())
     }
 
-    /// Nobody knows what a command of a module touches, so it takes all permissions.
+    /// Nobody knows what a command of a module or a newer server's subcommand touches, so it takes all permissions.
     fn check_unknown(&self, command: &Command<'_>) -> Result<(), Denial> {
-        if !self.commands.has_unknown {
-            let name = command.name().get(..MOST_OF_NAME).unwrap_or(command.name());
-            return Err(Denial::Command(String::from_utf8_lossy(name).into()));
+        let container = table::find(command.name());
+        let is_allowed = match container {
+            Some(container) => self.commands.allow(container, command),
+            None => self.commands.has_unknown,
+        };
+        if !is_allowed {
+            let words = command.arguments().take(1 + usize::from(container.is_some()));
+            let words: Vec<_> = words.map(|word| word.get(..MOST_OF_NAME).unwrap_or(word)).collect();
+            return Err(Denial::Command(String::from_utf8_lossy(&words.join(&b'|')).into()));
         }
         match (self.all_keys, self.all_channels) {
             (false, _) => Err(Denial::Key(0)),

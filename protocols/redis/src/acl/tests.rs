@@ -55,6 +55,17 @@ fn errors_are_those_of_redis() {
             "json.get a",
             format!("{none} run the 'json.get' command"),
         ),
+        ("~* &* +client", "CLIENT NOVEL", "OK".to_owned()),
+        (
+            "~* &* +client|id",
+            "CLIENT NOVEL",
+            format!("{none} run the 'CLIENT|NOVEL' command"),
+        ),
+        (
+            "~a &* +object",
+            "OBJECT NOVEL b",
+            format!("{none} access one of the keys used as arguments"),
+        ),
         ("", "HELLO 3", "OK".to_owned()),
         ("%R~* +@all", "SORT a BY w*", "OK".to_owned()),
         ("~a +@all", "SORT a BY nosort", "OK".to_owned()),
