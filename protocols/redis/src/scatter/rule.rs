@@ -78,7 +78,7 @@ fn administration(name: &str) -> Option<Rule> {
         "swapdb" => Rule::Error(SWAPDB),
         // What was set through the gateway is the same everywhere.
         "acl|cat" | "acl|dryrun" | "acl|genpass" | "acl|getuser" | "acl|list" | "acl|users" => Rule::Any,
-        "config|get" | "module|list" | "role" | "pfselftest" => Rule::Any,
+        "config|get" | "module|list" | "pfselftest" => Rule::Any,
         "save" | "bgsave" | "bgrewriteaof" | "acl|load" => Rule::All(Nodes, Merge::First),
         "acl|log" => Rule::All(Nodes, Merge::Joined),
         _ => return None,
@@ -119,6 +119,7 @@ fn several(name: &str) -> Option<Rule> {
         "lastsave" => Rule::All(Primaries, Merge::Min),
         "randomkey" => Rule::All(Primaries, Merge::Pick),
         "info" => Rule::All(Primaries, Merge::Info),
+        "role" => Rule::All(Primaries, Merge::Role),
         "function|stats" => Rule::All(Primaries, Merge::Busy),
         "memory|stats" => Rule::All(Primaries, Merge::Stats),
         "memory|doctor" | "memory|malloc-stats" => Rule::All(Primaries, Merge::Texts),

@@ -44,7 +44,8 @@ impl ScanStep {
     }
 
     /// The place of the server that is asked, in an order that stays: by the lowest slot of each, or as the
-    /// configuration lists them. When there are no longer so many, the scan is at its end: [`Self::end`].
+    /// configuration lists them; where the client is shown a cluster, among those that are shown as this gateway
+    /// (`Shown::shards`). When there are no longer so many, the scan is at its end: [`Self::end`].
     pub(crate) fn server(&self) -> usize {
         self.server
     }

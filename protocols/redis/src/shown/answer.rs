@@ -61,11 +61,10 @@ fn of_gateways(row: &Row, command: &Command<'_>, shown: &Shown, writer: &mut Wri
         "nodes" => replies::nodes(shown, writer),
         "info" => replies::info(shown, writer),
         "myid" => writer.bulk(shown.this().map_or("", |gateway| &gateway.id)),
-        "myshardid" => writer.bulk(shown.this().map_or("", |gateway| &gateway.shard)),
+        "myshardid" => writer.bulk(shown.primary().map_or("", |gateway| &gateway.shard)),
         // Gateways have none, no links among them, and do not report each other.
         "links" => writer.array(0),
-        "replicas" | "slaves" => return of_node(command, shown, writer, |writer| writer.array(0)),
-        "count-failure-reports" => return of_node(command, shown, writer, |writer| writer.integer(0)),
+        "replicas" | "slaves" | "count-failure-reports" => return of_node(row, command, shown, writer),
         "keyslot" => {
             let slot = Slot::of(command.argument(2).unwrap_or_default());
             writer.integer(slot.number().into());
@@ -76,12 +75,14 @@ fn of_gateways(row: &Row, command: &Command<'_>, shown: &Shown, writer: &mut Wri
     Answer::Gateway
 }
 
-fn of_node(command: &Command<'_>, shown: &Shown, writer: &mut Writer<'_>, say: impl Fn(&mut Writer<'_>)) -> Answer {
+fn of_node(row: &Row, command: &Command<'_>, shown: &Shown, writer: &mut Writer<'_>) -> Answer {
     let id = command.argument(2).unwrap_or_default();
-    if !shown.knows(id) {
-        return error(writer, &format!("ERR Unknown node {}", String::from_utf8_lossy(id)));
+    match shown.node(id) {
+        None => return error(writer, &format!("ERR Unknown node {}", String::from_utf8_lossy(id))),
+        Some(_) if row.word() == "count-failure-reports" => writer.integer(0),
+        Some(node) if node.follows.is_some() => writer.error("ERR The specified node is not a master"),
+        Some(node) => replies::replicas(shown, node.gateway, writer),
     }
-    say(writer);
     Answer::Gateway
 }
 

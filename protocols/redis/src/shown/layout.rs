@@ -24,9 +24,26 @@ pub(crate) struct Shown {
     gateways: Vec<Gateway>,
     /// The place of this one.
     this: usize,
+    /// Of each gateway, the one that it is shown as a replica of.
+    follows: Vec<Option<usize>>,
     /// Slots from, to, and the place of their gateway; in order. Slots that nobody serves are not there.
     ranges: Vec<(u16, u16, usize)>,
+    /// The shards that are shown as this gateway, by their places in what it was made of.
+    shards: Vec<usize>,
     over_tls: bool,
+}
+
+/// A gateway among the others.
+#[derive(Debug, Clone)]
+pub(super) struct Node<'s> {
+    pub(super) gateway: &'s Gateway,
+    pub(super) is_this: bool,
+    /// Its own slots, from and to.
+    pub(super) slots: Vec<(u16, u16)>,
+    /// Whose replica it is.
+    pub(super) follows: Option<&'s Gateway>,
+    /// Differs from primary to primary; a replica says its primary's.
+    pub(super) epoch: usize,
 }
 
 impl Gateway {
@@ -53,16 +70,20 @@ fn hex(name: &str) -> String {
 }
 
 impl Shown {
-    /// The cluster of this gateway and its peers, which may name it too; `served` are the slots, from and to, that the
-    /// real cluster serves, in any order.
-    pub(crate) fn new(this: &Gateway, peers: &[Gateway], served: &[(u16, u16)]) -> Self {
+    /// The cluster of this gateway and its peers, which may name it too; `shards` are the slots, from and to, that each
+    /// shard of the real cluster serves, in any order.
+    pub(crate) fn new(this: &Gateway, peers: &[Gateway], shards: &[Vec<(u16, u16)>]) -> Self {
         let mut gateways = peers.to_vec();
         gateways.push(this.clone());
         gateways.sort_by(|one, other| (&one.host, one.port).cmp(&(&other.host, other.port)));
         gateways.dedup();
         let place = gateways.iter().position(|gateway| gateway == this).unwrap_or(0);
+        let dealt = deal(shards, gateways.len());
+        let own = dealt.iter().filter(|(_, gateway)| *gateway == place);
         Self {
-            ranges: deal(&runs(served), gateways.len()),
+            shards: own.map(|(shard, _)| *shard).collect(),
+            follows: follows(&dealt, gateways.len()),
+            ranges: ranges(shards, &dealt),
             gateways,
             this: place,
             over_tls: false,
@@ -84,16 +105,37 @@ impl Shown {
         self.gateways.get(self.this)
     }
 
-    /// All gateways with their slots, and whether it is this one.
-    pub(super) fn nodes(&self) -> impl ExactSizeIterator<Item = (&Gateway, Vec<(u16, u16)>, bool)> {
+    /// The shards that are shown as this gateway, by their places in what [`Self::new`] was given: what a client asks of
+    /// every node (DBSIZE, KEYS, SCAN, FLUSHALL, FUNCTION LOAD) goes to these, so that nothing is counted or done twice.
+    /// Empty at a gateway that is shown as a replica; it can only mean all.
+    pub(crate) fn shards(&self) -> &[usize] {
+        &self.shards
+    }
+
+    /// All gateways.
+    pub(super) fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> {
         self.gateways.iter().enumerate().map(|(place, gateway)| {
-            let own = self.ranges.iter().filter(move |range| range.2 == place);
-            (
+            let own = self.ranges.iter().filter(|range| range.2 == place);
+            let follows = self.follows.get(place).copied().flatten();
+            Node {
                 gateway,
-                own.map(|range| (range.0, range.1)).collect(),
-                place == self.this,
-            )
+                is_this: place == self.this,
+                slots: own.map(|range| (range.0, range.1)).collect(),
+                follows: follows.and_then(|place| self.gateways.get(place)),
+                epoch: follows.unwrap_or(place) + 1,
+            }
         })
+    }
+
+    /// The primary of this gateway's shard, which it is itself or shown as a replica of.
+    pub(super) fn primary(&self) -> Option<&Gateway> {
+        let follows = self.follows.get(self.this).copied().flatten();
+        self.gateways.get(follows.unwrap_or(self.this))
+    }
+
+    /// The gateways that are shown as replicas of one.
+    pub(super) fn replicas<'s>(&'s self, of: &'s Gateway) -> impl Iterator<Item = Node<'s>> {
+        self.nodes().filter(move |node| node.follows == Some(of))
     }
 
     /// Slots from and to with their gateway, in order.
@@ -103,8 +145,9 @@ impl Shown {
             .map(|(first, last, place)| (*first, *last, self.gateways.get(*place)))
     }
 
-    pub(super) fn knows(&self, id: &[u8]) -> bool {
-        self.gateways.iter().any(|gateway| gateway.id.as_bytes() == id)
+    /// The gateway of this id.
+    pub(super) fn node(&self, id: &[u8]) -> Option<Node<'_>> {
+        self.nodes().find(|node| node.gateway.id.as_bytes() == id)
     }
 
     /// How many slots are served.
@@ -144,45 +187,52 @@ impl Shown {
     }
 }
 
-/// Slots without overlaps, in order.
-fn runs(served: &[(u16, u16)]) -> Vec<(u16, u16)> {
-    let bounded = |(first, last): &(u16, u16)| (*first, (*last).min(SLOTS - 1));
-    let mut sorted: Vec<_> = served
+/// Shards with the place of their gateway: in the order of their lowest slots, so many to each that they differ by one
+/// at most. Where there are fewer shards than gateways, some get none.
+fn deal(shards: &[Vec<(u16, u16)>], gateways: usize) -> Vec<(usize, usize)> {
+    let lowest = |ranges: &Vec<(u16, u16)>| ranges.iter().map(|(first, _)| *first).min();
+    let mut order: Vec<_> = shards
         .iter()
-        .map(bounded)
-        .filter(|(first, last)| first <= last)
+        .zip(0..)
+        .filter_map(|(ranges, shard)| Some((lowest(ranges)?, shard)))
         .collect();
-    sorted.sort_unstable();
-    let mut runs: Vec<(u16, u16)> = Vec::new();
-    for (first, last) in sorted {
-        match runs.last_mut() {
-            Some(run) if first <= run.1 + 1 => run.1 = run.1.max(last),
-            _ => runs.push((first, last)),
-        }
-    }
-    runs
+    order.sort_unstable();
+    let count = order.len().max(1);
+    let dealt = order.into_iter().zip(0..);
+    dealt
+        .map(|((_, shard), at): (_, usize)| (shard, at * gateways / count))
+        .collect()
 }
 
-/// Deals slots out in equal parts, each of slots that follow one another.
-fn deal(runs: &[(u16, u16)], gateways: usize) -> Vec<(u16, u16, usize)> {
-    let total: usize = runs.iter().map(|(first, last)| usize::from(last - first) + 1).sum();
-    // Where each gateway's part ends, counted in slots that are served.
-    let end = |gateway: usize| total * (gateway + 1) / gateways.max(1);
-    let (mut dealt, mut gateway, mut before) = (Vec::new(), 0, 0);
-    for (first, last) in runs {
-        let mut first = *first;
-        while first <= *last {
-            while gateway + 1 < gateways && end(gateway) <= before {
-                gateway += 1;
+/// Gateways without a shard, dealt out over the others as their replicas.
+fn follows(dealt: &[(usize, usize)], gateways: usize) -> Vec<Option<usize>> {
+    let mut primaries: Vec<usize> = dealt.iter().map(|(_, gateway)| *gateway).collect();
+    primaries.dedup();
+    let mut next = primaries.iter().cycle();
+    let follow = |place| {
+        if primaries.contains(&place) {
+            None
+        } else {
+            next.next().copied()
+        }
+    };
+    (0..gateways).map(follow).collect()
+}
+
+/// Slots from, to, and their gateway, in order. What two shards claim is the first one's.
+fn ranges(shards: &[Vec<(u16, u16)>], dealt: &[(usize, usize)]) -> Vec<(u16, u16, usize)> {
+    let mut owners: Vec<Option<usize>> = vec![None; SLOTS.into()];
+    for (shard, gateway) in dealt {
+        for (first, last) in shards.get(*shard).into_iter().flatten() {
+            let last = (*last).min(SLOTS - 1);
+            let slots = owners.get_mut(usize::from(*first)..=usize::from(last));
+            for owner in slots.into_iter().flatten() {
+                owner.get_or_insert(*gateway);
             }
-            let left = u16::try_from(end(gateway).saturating_sub(before))
-                .unwrap_or(SLOTS)
-                .max(1);
-            let until = first.saturating_add(left - 1).min(*last);
-            dealt.push((first, until, gateway));
-            before += usize::from(until - first) + 1;
-            first = until + 1;
         }
     }
-    dealt
+    let numbered: Vec<(u16, Option<usize>)> = (0..SLOTS).zip(owners).collect();
+    let runs = numbered.chunk_by(|one, next| one.1 == next.1);
+    let run = |run: &[(u16, Option<usize>)]| Some((run.first()?.0, run.last()?.0, run.first()?.1?));
+    runs.filter_map(run).collect()
 }

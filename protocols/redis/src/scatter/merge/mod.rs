@@ -42,6 +42,8 @@ pub(super) enum Merge {
     Stats,
     /// FUNCTION STATS: of the first that runs a script, else of the first.
     Busy,
+    /// ROLE of the first, without its replicas: a client would go to them past the gateway.
+    Role,
     /// Texts for people.
     Texts,
 }
@@ -83,6 +85,7 @@ impl Merge {
             Self::Info => info::merge(asker, replies, &mut writer)?,
             Self::Stats => stats::merge(asker.version, replies, out)?,
             Self::Busy => writer.raw(busy(replies)?.bytes()),
+            Self::Role => role(first, &mut writer)?,
             Self::Texts => texts(replies, &mut writer)?,
         }
         Some(())
@@ -231,6 +234,21 @@ fn busy<'r>(replies: &[Raw<'r>]) -> Option<Raw<'r>> {
         })
     };
     replies.iter().find(runs).or_else(|| replies.first()).copied()
+}
+
+/// `replication.c`, `roleCommand`: of a primary its offset and its replicas.
+fn role(first: &Raw<'_>, writer: &mut Writer<'_>) -> Option<()> {
+    let values = first.values()?;
+    match values.as_slice() {
+        [role, offset, _] if Raw::of(role)?.text() == Some(b"master") => {
+            writer.array(3);
+            writer.raw(role);
+            writer.raw(offset);
+            writer.array(0);
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 fn texts(replies: &[Raw<'_>], writer: &mut Writer<'_>) -> Option<()> {

@@ -118,10 +118,19 @@ fn scan(gateway: &mut Gateway, more: &[&str]) -> BTreeSet<String> {
         };
         found.extend(keys.items().iter().map(Resp::text));
         cursor = next.text();
+        // Others come and go, which may move what is there within its table.
+        for number in 0..20 {
+            gateway.ask(&["SET", &format!("churn:{}", steps * 20 + number), ""]);
+            gateway.ask(&["DEL", &format!("churn:{}", steps * 10 + number)]);
+        }
         assert!(cursor.parse::<i64>().is_ok());
         steps += 1;
         if cursor == "0" {
             assert!(steps > 3);
+            for number in 0..=steps * 20 {
+                gateway.ask(&["DEL", &format!("churn:{number}")]);
+            }
+            found.retain(|key| !key.starts_with("churn:"));
             return found;
         }
     }

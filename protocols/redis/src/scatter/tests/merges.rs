@@ -150,11 +150,11 @@ fn one_of_several() {
     let busy = "*4\r\n$14\r\nrunning_script\r\n*0\r\n$7\r\nengines\r\n*0\r\n";
     check(&Merge::Busy, &[idle, busy], busy);
     check(&Merge::Busy, &[idle, idle], idle);
+    let role = "*3\r\n$6\r\nmaster\r\n:7\r\n*1\r\n*3\r\n$8\r\n10.0.0.1\r\n$4\r\n6379\r\n$1\r\n7\r\n";
+    check(&Merge::Role, &[role, role], "*3\r\n$6\r\nmaster\r\n:7\r\n*0\r\n");
+    check(&Merge::Role, &["*5\r\n$5\r\nslave\r\n+a\r\n:1\r\n+b\r\n:1\r\n"], NO_FIT);
     let text = merged(&Merge::Texts, Version::Resp2, &["$1\r\na\r\n", "$1\r\nb\r\n"]);
-    assert_eq!(
-        text,
-        "$40\r\n# server 1 of 2\na\n# server 2 of 2\nb\n\r\n".replace("$40", &format!("${}", 36))
-    );
+    assert_eq!(text, "$36\r\n# server 1 of 2\na\n# server 2 of 2\nb\n\r\n");
 }
 
 #[test]
@@ -307,6 +307,7 @@ fn merges() -> Vec<Merge> {
         Merge::Info,
         Merge::Stats,
         Merge::Busy,
+        Merge::Role,
         Merge::Texts,
     ]
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::scatter::Which;
 
@@ -189,6 +191,70 @@ fn every_row_goes_somewhere() {
             }
             if let Way::Error(text) = servers {
                 assert!(!text.starts_with("CROSSSLOT"), "{words:?}");
+            }
+        }
+    }
+}
+
+/// A command of the tables with arguments that may make sense.
+fn command() -> impl Strategy<Value = Vec<String>> {
+    let names: Vec<&str> = table::commands()
+        .iter()
+        .flat_map(|row| {
+            if row.subcommands.is_empty() {
+                std::slice::from_ref(row)
+            } else {
+                row.subcommands
+            }
+        })
+        .map(|row| row.name)
+        .chain(["mget", "mset", "del", "sort", "xread", "scan"].repeat(10))
+        .collect();
+    let word = prop_oneof![
+        "[a-c]{0,2}",
+        "[0-9]{1,3}",
+        prop::sample::select(vec![
+            "{t}a", "{t}b", "STREAMS", "KEYS", "STORE", "BY", "GET", "w_*", "", "LIMIT"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    (prop::sample::select(names), prop::collection::vec(word, 0..10))
+        .prop_map(|(name, more)| name.split('|').map(str::to_owned).chain(more).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// Pieces are whole commands of one bucket each, and together say what was asked; what is not split goes where all
+    /// of its keys are.
+    #[test]
+    fn pieces_are_the_command(asked in command(), shards in 1..5_u16) {
+        for (is_slots, way) in [(true, way_of(&asked, &Slots)), (false, way_of(&asked, &Servers(shards)))] {
+            let bucket = |key: &[u8]| if is_slots { Slots.bucket(key) } else { Servers(shards).bucket(key) };
+            match way {
+                Way::Parts(scatter) => {
+                    let step = if asked[0] == "mset" { 2 } else { 1 };
+                    let mut parts = Vec::new();
+                    for (own, bytes) in scatter.pieces() {
+                        let piece = words(bytes);
+                        prop_assert_eq!(&piece[0], asked[0].as_bytes());
+                        for group in piece[1..].chunks(step) {
+                            prop_assert_eq!(bucket(&group[0]), own);
+                            parts.push(group.to_vec());
+                        }
+                    }
+                    let given: Vec<Vec<u8>> = asked[1..].iter().map(|word| word.clone().into_bytes()).collect();
+                    let mut all: Vec<_> = given.chunks(step).map(<[_]>::to_vec).collect();
+                    parts.sort();
+                    all.sort();
+                    prop_assert_eq!(parts, all);
+                    prop_assert!(scatter.pieces().len() > 1);
+                }
+                Way::Bucket(own) => prop_assert!(is_slots || own < shards),
+                Way::All(_, scatter) => prop_assert_eq!(words(scatter.bytes()).len(), asked.len()),
+                Way::Scan(step) => prop_assert_eq!(words(step.bytes()).len(), asked.len()),
+                Way::Error(text) => prop_assert!(text.split(' ').next().is_some_and(|code| code == "ERR" || is_slots && code == "CROSSSLOT")),
+                Way::Any => (),
             }
         }
     }

@@ -29,9 +29,9 @@ fn gateways(count: u16) -> Vec<Gateway> {
         .collect()
 }
 
-fn shown(count: u16, this: usize, served: &[(u16, u16)]) -> Shown {
+fn shown(count: u16, this: usize, shards: &[Vec<(u16, u16)>]) -> Shown {
     let gateways = gateways(count);
-    Shown::new(&gateways[this], &gateways, served)
+    Shown::new(&gateways[this], &gateways, shards)
 }
 
 fn ranges(shown: &Shown) -> Vec<(u16, u16, u16)> {
@@ -42,56 +42,110 @@ fn ranges(shown: &Shown) -> Vec<(u16, u16, u16)> {
 }
 
 #[test]
-fn slots_are_dealt_out_evenly() {
-    let all = &[(0, 16383)];
-    assert_eq!(ranges(&shown(1, 0, all)), [(0, 16383, 7000)]);
-    assert_eq!(ranges(&shown(2, 1, all)), [(0, 8191, 7000), (8192, 16383, 7001)]);
-    let three = [(0, 5460, 7000), (5461, 10921, 7001), (10922, 16383, 7002)];
-    assert_eq!(ranges(&shown(3, 0, all)), three);
-    // However the servers have them.
+fn shards_are_dealt_out_evenly() {
+    let three = [vec![(0, 5460)], vec![(10922, 16383)], vec![(5461, 10921)]];
+    assert_eq!(ranges(&shown(1, 0, &three)), [(0, 16383, 7000)]);
+    assert_eq!(ranges(&shown(2, 1, &three)), [(0, 10921, 7000), (10922, 16383, 7001)]);
+    let each = [(0, 5460, 7000), (5461, 10921, 7001), (10922, 16383, 7002)];
+    assert_eq!(ranges(&shown(3, 0, &three)), each);
+    let own = |count, this| shown(count, this, &three).shards().to_vec();
+    assert_eq!([own(1, 0), own(2, 0), own(2, 1)], [vec![0, 2, 1], vec![0, 2], vec![1]]);
+    assert_eq!([own(3, 0), own(3, 1), own(3, 2)], [vec![0], vec![2], vec![1]]);
+    // A slot that has moved, one that two claim, and a shard without any.
+    let moved = [vec![(0, 9), (12, 12)], vec![], vec![(10, 11), (9, 9), (13, 20)]];
     assert_eq!(
-        ranges(&shown(3, 2, &[(8000, 16383), (0, 100), (101, 7999), (50, 60)])),
-        three
+        ranges(&shown(2, 0, &moved)),
+        [(0, 9, 7000), (10, 11, 7001), (12, 12, 7000), (13, 20, 7001)]
     );
-    assert_eq!(
-        ranges(&shown(2, 0, &[(0, 3), (10, 13)])),
-        [(0, 3, 7000), (10, 13, 7001)]
-    );
-    assert_eq!(
-        ranges(&shown(2, 0, &[(0, 1), (10, 15)])),
-        [(0, 1, 7000), (10, 11, 7000), (12, 15, 7001)]
-    );
-    assert_eq!(ranges(&shown(3, 0, &[(5, 5)])), [(5, 5, 7002)]);
     assert_eq!(ranges(&shown(2, 0, &[])), []);
+    assert_eq!(
+        ranges(&shown(1, 0, &[vec![(5, 3), (16000, u16::MAX)]])),
+        [(16000, 16383, 7000)]
+    );
+}
+
+#[test]
+fn gateways_beyond_the_shards_are_replicas() {
+    let shards = [vec![(0, 8191)], vec![(8192, 16383)]];
+    let all: Vec<_> = (0..5).map(|this| shown(5, this, &shards)).collect();
+    let follows = |shown: &Shown| {
+        shown
+            .nodes()
+            .map(|node| node.follows.map(|gateway| gateway.port))
+            .collect::<Vec<_>>()
+    };
+    let own: Vec<_> = all.iter().map(|shown| shown.shards().to_vec()).collect();
+    assert_eq!(own, [vec![0], vec![], vec![1], vec![], vec![]]);
+    for shown in &all {
+        assert_eq!(follows(shown), [None, Some(7000), None, Some(7002), Some(7000)]);
+        assert_eq!(ranges(shown), [(0, 8191, 7000), (8192, 16383, 7002)]);
+    }
+    let ask =
+        |this: usize, words: &[&str]| ask(Seen::Gateways(&all[this]), Servers::VALKEY, Version::Resp2, words).unwrap();
+    let gateways = gateways(5);
+    let nodes = ask(4, &["CLUSTER", "NODES"]);
+    let line = format!(
+        "{} 10.0.0.1:7004@17004 myself,slave {} 0 0 1 connected\n",
+        gateways[4].id, gateways[0].id
+    );
+    assert!(nodes.contains(&line), "{nodes}");
+    assert_eq!(ask(4, &["CLUSTER", "MYSHARDID"]), ask(0, &["CLUSTER", "MYSHARDID"]));
+    assert_ne!(ask(4, &["CLUSTER", "MYSHARDID"]), ask(3, &["CLUSTER", "MYSHARDID"]));
+    let refused = ask(0, &["CLUSTER", "REPLICAS", &gateways[3].id]);
+    assert_eq!(refused, "-ERR The specified node is not a master\r\n");
+    assert!(ask(0, &["CLUSTER", "REPLICAS", &gateways[2].id]).starts_with("*1\r\n"));
+    assert_eq!(all[3].gateway(Slot::new(0).unwrap()).unwrap().port, 7000);
+}
+
+/// Shards by slot: some slots are nobody's.
+fn shards() -> impl Strategy<Value = Vec<Vec<(u16, u16)>>> {
+    prop::collection::vec((0..SLOTS, 0..6_usize), 0..30).prop_map(|mut ends| {
+        ends.sort_unstable();
+        let mut shards = vec![Vec::new(); 5];
+        let mut first = 0;
+        for (end, shard) in ends {
+            if let Some(ranges) = shards.get_mut(shard).filter(|_| first <= end) {
+                ranges.push((first, end));
+            }
+            first = end + 1;
+        }
+        shards
+    })
 }
 
 proptest! {
-    /// Each slot that is served is shown once, in order, and parts differ by one slot at most; every gateway shows the
-    /// same.
+    /// Each slot is shown once, in order, at the gateway that has its shard; every shard is one gateway's; every gateway
+    /// shows the same.
     #[test]
-    fn parts_are_equal(served in prop::collection::vec((0..SLOTS, 0..SLOTS), 0..9), count in 1..9_u16) {
-        let shown = shown(count, 0, &served);
-        let mut slots = vec![false; SLOTS.into()];
-        for (first, last) in served.iter().filter(|(first, last)| first <= last) {
-            slots[usize::from(*first)..=usize::from(*last)].fill(true);
+    fn every_shard_is_one_gateways(shards in shards(), count in 1..9_u16) {
+        let all: Vec<_> = (0..count.into()).map(|this| shown(count, this, &shards)).collect();
+        let first = &all[0];
+        let mut own: Vec<(usize, usize)> = Vec::new();
+        for (place, shown) in all.iter().enumerate() {
+            prop_assert_eq!(ranges(shown), ranges(first));
+            own.extend(shown.shards().iter().map(|shard| (*shard, place)));
         }
-        let mut parts = vec![0; count.into()];
+        own.sort_unstable();
+        let with_slots: Vec<_> = (0..shards.len()).filter(|shard| !shards[*shard].is_empty()).collect();
+        prop_assert_eq!(own.iter().map(|(shard, _)| *shard).collect::<Vec<_>>(), with_slots);
+        let counts: Vec<_> = all.iter().map(|shown| shown.shards().len()).collect();
+        prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
         let mut before = None;
-        for (first, last, port) in ranges(&shown) {
-            prop_assert!(first <= last && before < Some(first));
-            before = Some(last);
-            for slot in first..=last {
-                prop_assert!(std::mem::take(&mut slots[usize::from(slot)]));
-                prop_assert_eq!(shown.gateway(Slot::new(slot).unwrap()).unwrap().port, port);
-                parts[usize::from(port - 7000)] += 1;
+        let mut served = 0;
+        for (from, to, _) in ranges(first) {
+            prop_assert!(from <= to && before < Some(from));
+            before = Some(to);
+            served += usize::from(to - from) + 1;
+        }
+        prop_assert_eq!(served, first.served());
+        for (shard, place) in own {
+            for slot in shards[shard].iter().flat_map(|(from, to)| *from..=*to) {
+                served -= 1;
+                let gateway = first.gateway(Slot::new(slot).unwrap()).unwrap();
+                prop_assert_eq!(usize::from(gateway.port - 7000), place);
             }
         }
-        prop_assert!(!slots.contains(&true));
-        prop_assert!(parts.iter().max().unwrap() - parts.iter().min().unwrap() <= 1);
-        let mut peers = gateways(count);
-        peers.reverse();
-        let other = Shown::new(&peers[0], &peers[1..], &served);
-        prop_assert_eq!(ranges(&other), ranges(&shown));
+        prop_assert_eq!(served, 0);
     }
 }
 
@@ -108,7 +162,7 @@ fn ids_are_those_of_host_and_port() {
 
 #[test]
 fn who_would_change_the_cluster_is_told_where() {
-    let shown = shown(2, 0, &[(0, 16383)]);
+    let shown = shown(2, 0, &[vec![(0, 16383)]]);
     let ask = |words: &[&str]| ask(Seen::Gateways(&shown), Servers::REDIS, Version::Resp2, words);
     for words in [
         &["CLUSTER", "MEET", "a", "1"][..],
@@ -128,7 +182,7 @@ fn who_would_change_the_cluster_is_told_where() {
 
 #[test]
 fn redirects_lead_to_gateways() {
-    let shown = shown(2, 0, &[(0, 9), (8000, 8009)]);
+    let shown = shown(2, 0, &[vec![(0, 9)], vec![(8000, 8009)]]);
     let redirect = |text: &str| {
         let mut out = Vec::new();
         shown.redirect(
@@ -146,7 +200,7 @@ fn redirects_lead_to_gateways() {
 #[test]
 fn names_and_tls_are_told() {
     let gateway = Gateway::new("gate.example", 6380);
-    let shown = Shown::new(&gateway, &[], &[(7, 7)]).over_tls(true);
+    let shown = Shown::new(&gateway, &[], &[vec![(7, 7)]]).over_tls(true);
     let ask = |words: &[&str]| ask(Seen::Gateways(&shown), Servers::VALKEY, Version::Resp3, words).unwrap();
     let id = &gateway.id;
     assert_eq!(

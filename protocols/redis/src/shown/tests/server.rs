@@ -44,7 +44,7 @@ fn one_gateway_is_as_one_node() {
         eventually("the node counts itself", || {
             node.ask(&["CLUSTER", "INFO"]).text().contains("cluster_size:1")
         });
-        let served = [(0, 16000), (16005, 16005), (16100, 16383)];
+        let served = [vec![(0, 16000), (16005, 16005), (16100, 16383)]];
         let gateway = Gateway::new("127.0.0.1", node.port());
         let shown = Shown::new(&gateway, &[], &served);
         let id = node.ask(&["CLUSTER", "MYID"]).text();
@@ -109,27 +109,31 @@ fn told(reply: &str) -> String {
     }
 }
 
-/// The same nesting and the same names as a cluster of three says.
+/// The same nesting and the same names as a cluster of three says, with replicas and without.
 #[test]
-fn three_gateways_have_the_shape_of_three_nodes() {
-    for flavour in Flavour::ALL {
-        let cluster = RedisCluster::of(flavour, 3, 0);
+fn gateways_have_the_shape_of_nodes() {
+    let shards = [vec![(0, 5460)], vec![(5461, 10921)], vec![(10922, 16383)]];
+    for (flavour, replicas) in [(Flavour::Redis, 1), (Flavour::Valkey, 1), (Flavour::Valkey, 0)] {
+        let cluster = RedisCluster::of(flavour, 3, replicas);
+        eventually("the first node has heard of all replicas", || {
+            let ranges = cluster.nodes()[0].ask(&["CLUSTER", "SLOTS"]);
+            ranges.items().iter().all(|range| range.items().len() == 3 + replicas)
+        });
         let gateways: Vec<_> = cluster
             .addresses()
             .iter()
             .map(|address| Gateway::new(&address.ip().to_string(), address.port()))
             .collect();
-        let shown = Shown::new(&gateways[0], &gateways, &[(0, 16383)]);
+        let shown = Shown::new(&gateways[0], &gateways, &shards);
+        let own = |version, words: &[&str]| ask(Seen::Gateways(&shown), servers(flavour), version, words).unwrap();
         for version in [Version::Resp2, Version::Resp3] {
             let mut client = client(&cluster.nodes()[0], version);
             for words in [&["CLUSTER", "SLOTS"], &["CLUSTER", "SHARDS"]] {
-                let own = ask(Seen::Gateways(&shown), servers(flavour), version, words).unwrap();
-                let (own, _) = Resp::parse(own.as_bytes()).unwrap();
+                let (own, _) = Resp::parse(own(version, words).as_bytes()).unwrap();
                 assert_eq!(shape(&own), shape(&client.ask(words)), "{flavour:?} {words:?}");
             }
-            let info = ask(Seen::Gateways(&shown), servers(flavour), version, &["CLUSTER", "INFO"]).unwrap();
+            let info = own(version, &["CLUSTER", "INFO"]).replace("txt:", "");
             let real = client.ask(&["CLUSTER", "INFO"]).text().replace("txt:", "");
-            let info = info.replace("txt:", "");
             for name in [
                 "cluster_state",
                 "cluster_slots_ok",
@@ -139,11 +143,43 @@ fn three_gateways_have_the_shape_of_three_nodes() {
                 let line = real.lines().find(|line| line.starts_with(name)).unwrap();
                 assert!(info.lines().any(|own| own == line), "{line} in {info}");
             }
-            let nodes = ask(Seen::Gateways(&shown), servers(flavour), version, &["CLUSTER", "NODES"]).unwrap();
-            let columns = |text: &str| text.lines().map(|line| line.split(' ').count()).max();
-            assert_eq!(columns(&nodes), columns(&client.ask(&["CLUSTER", "NODES"]).text()));
+            let (nodes, _) = Resp::parse(own(version, &["CLUSTER", "NODES"]).as_bytes()).unwrap();
+            assert_eq!(lines(&nodes.text()), lines(&client.ask(&["CLUSTER", "NODES"]).text()));
+            let primary = shown.primary().unwrap().id.clone();
+            let (own, _) = Resp::parse(own(version, &["CLUSTER", "REPLICAS", &primary]).as_bytes()).unwrap();
+            let real = client.ask(&["CLUSTER", "REPLICAS", &cluster.id(0)]);
+            let of = |reply: &Resp| {
+                reply
+                    .items()
+                    .iter()
+                    .flat_map(|line| lines(&line.text()))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(of(&own), of(&real));
         }
     }
+}
+
+/// Lines of CLUSTER NODES but for ids, ports, times and which slots, in any order.
+fn lines(text: &str) -> Vec<String> {
+    // Whether the gateway that is asked is a primary depends on its port.
+    let line = |line: &str| {
+        let words = line.split(' ').enumerate().map(|(at, word)| match at {
+            0 | 1 | 3..=6 => {
+                if word == "-" {
+                    "-"
+                } else {
+                    "…"
+                }
+            }
+            8.. => "slots",
+            _ => word,
+        });
+        words.collect::<Vec<_>>().join(" ").replace("myself,", "")
+    };
+    let mut lines: Vec<_> = text.trim_start_matches("txt:").lines().map(line).collect();
+    lines.sort();
+    lines
 }
 
 /// Values but for their contents; of names, which stand before values, the names too.
