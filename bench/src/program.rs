@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result};
 /// The path, if there is a file; `Err` says where it was looked for.
 pub(crate) fn existing(path: Option<PathBuf>, looked: &str) -> Result<PathBuf, String> {
     let path = path.filter(|path| path.is_file());
-    path.ok_or_else(|| format!("not found: looked at {looked}"))
+    // Peers run in folders of their own.
+    path.map(|path| path.canonicalize().unwrap_or(path))
+        .ok_or_else(|| format!("not found: looked at {looked}"))
 }
 
 /// The Tidegate that was named, or else that of the same build.
