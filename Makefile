@@ -3,14 +3,15 @@
 CARGO ?= cargo
 target_dir = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test lint setup fuzz bench
+.PHONY: help demo test lint setup fuzz bench bench-redis
 
 help:
-	@echo 'make demo   build Tidegate and try it in front of a throw-away PostgreSQL'
+	@echo 'make demo   build Tidegate and try it in front of a throw-away PostgreSQL and Redis'
 	@echo 'make test   set up, lint, and run every test'
 	@echo 'make lint   formatting, clippy, and the rules of the house'
 	@echo 'make fuzz   run the fuzz targets for a while (FUZZ_SECONDS=60 each)'
 	@echo 'make bench  measure Tidegate beside PgBouncer and HAProxy, ten minutes (BENCH=--full for the whole matrix)'
+	@echo 'make bench-redis  the same for Redis, beside twemproxy and HAProxy (BENCH=--quick for a short look)'
 	@echo 'make setup  install what the tests use'
 
 demo:
@@ -36,3 +37,8 @@ bench:
 	scripts/setup bench
 	$(CARGO) build --release --locked --package tidegate --package tidegate-bench
 	$(target_dir)/release/tidegate-bench postgres $(BENCH)
+
+bench-redis:
+	scripts/setup bench
+	$(CARGO) build --release --locked --package tidegate --package tidegate-bench
+	$(target_dir)/release/tidegate-bench redis $(BENCH)

@@ -3,28 +3,32 @@
 //! Times mean nothing across runs of a shared machine; ratios within one interleaved run do, and so does the processor
 //! time of a proxy per transaction.
 
-mod budget;
-mod cell;
+mod cli;
+mod daemon;
+mod engine;
+mod haproxy;
 mod idle;
-mod matrix;
 mod meter;
-mod options;
-mod peer;
-mod peers;
-mod pgbench;
+mod open_files;
+mod postgres;
+mod program;
+mod redis;
 mod report;
 mod results;
+mod sample;
 mod statistics;
+mod subject;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let options::Cli {
-        verb: options::Verb::Postgres(options),
-    } = options::Cli::parse();
-    match matrix::measure(&options) {
+    let measured = match cli::Cli::parse().verb {
+        cli::Verb::Postgres(options) => postgres::measure(&options),
+        cli::Verb::Redis(options) => redis::measure(&options),
+    };
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");

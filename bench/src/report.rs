@@ -2,14 +2,16 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::budget;
-use crate::cell::Cell;
-use crate::peer::Peer;
-use crate::pgbench::Sample;
 use crate::results::Results;
+use crate::sample::Sample;
+use crate::subject::Subject;
 
 /// Everything as Markdown.
-pub(crate) fn markdown(results: &Results, cells: &[Cell], peers: &[Peer]) -> Result<String, fmt::Error> {
+pub(crate) fn markdown<S: Subject>(
+    results: &Results<S>,
+    cells: &[S::Cell],
+    peers: &[S::Peer],
+) -> Result<String, fmt::Error> {
     let mut text = String::new();
     writeln!(text, "{}.\n", versions(results))?;
     if !cells.is_empty() {
@@ -23,7 +25,7 @@ pub(crate) fn markdown(results: &Results, cells: &[Cell], peers: &[Peer]) -> Res
     Ok(text)
 }
 
-fn versions(results: &Results) -> String {
+fn versions<S: Subject>(results: &Results<S>) -> String {
     let each = results
         .versions
         .iter()
@@ -31,27 +33,29 @@ fn versions(results: &Results) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-fn measured(text: &mut String, results: &Results, cells: &[Cell], peers: &[Peer]) -> fmt::Result {
-    text.push_str(
-        "| mode | clients | peer | tps | p50 µs | p99 µs | CPU µs per transaction, user + system | × PgBouncer |\n\
-         |---|---|---|---|---|---|---|---|\n",
-    );
+fn measured<S: Subject>(text: &mut String, results: &Results<S>, cells: &[S::Cell], peers: &[S::Peer]) -> fmt::Result {
+    writeln!(
+        text,
+        "| {} | peer | {} | p50 µs | p99 µs | CPU µs per {}, user + system | × {} |",
+        S::COLUMNS.join(" | "),
+        S::RATE,
+        S::EXCHANGE,
+        S::RIVAL
+    )?;
+    writeln!(text, "{}|---|---|---|---|---|---|", "|---".repeat(S::COLUMNS.len()))?;
     for &cell in cells {
         for &peer in peers {
             let figure = |figure| results.median(cell, peer, figure);
-            let Some(tps) = figure(|sample| sample.tps) else {
+            let Some(rate) = figure(|sample| sample.per_second) else {
                 continue;
             };
             let p50 = figure(|sample| f64::from(sample.p50_us)).unwrap_or_default();
             let p99 = figure(|sample| f64::from(sample.p99_us)).unwrap_or_default();
             let user = figure(|sample| sample.user_us).unwrap_or_default();
             let system = figure(|sample| sample.system_us).unwrap_or_default();
-            let (mode, clients) = (cell.mode.word(), cell.clients);
-            write!(
-                text,
-                "| {mode} | {clients} | {peer} | {tps:.0} | {p50:.0} | {p99:.0} | "
-            )?;
-            if peer == Peer::Direct {
+            let columns = S::columns(cell).join(" | ");
+            write!(text, "| {columns} | {peer} | {rate:.0} | {p50:.0} | {p99:.0} | ")?;
+            if S::is_direct(peer) {
                 writeln!(text, "– | – |")?;
                 continue;
             }
@@ -63,7 +67,7 @@ fn measured(text: &mut String, results: &Results, cells: &[Cell], peers: &[Peer]
     Ok(())
 }
 
-fn weighed(text: &mut String, results: &Results) -> fmt::Result {
+fn weighed<S: Subject>(text: &mut String, results: &Results<S>) -> fmt::Result {
     if results.idle.is_empty() {
         return Ok(());
     }
@@ -81,15 +85,15 @@ struct Held {
     measured: f64,
 }
 
-fn budgets(text: &mut String, results: &Results, cells: &[Cell], peers: &[Peer]) -> fmt::Result {
-    let own = || peers.iter().copied().filter(|peer| peer.is_tidegate());
+fn budgets<S: Subject>(text: &mut String, results: &Results<S>, cells: &[S::Cell], peers: &[S::Peer]) -> fmt::Result {
+    let own = || peers.iter().copied().filter(|peer| S::is_tidegate(*peer));
     let mut lines: Vec<Held> = own()
         .flat_map(|peer| cells.iter().flat_map(move |&cell| held(results, cell, peer)))
         .collect();
-    let idle = results.idle.iter().filter(|(peer, _)| peer.is_tidegate());
+    let idle = results.idle.iter().filter(|(peer, _)| S::is_tidegate(*peer));
     lines.extend(idle.map(|(peer, kib)| Held {
         what: format!("{peer}: KiB per idle client"),
-        limit: budget::IDLE_KIB,
+        limit: S::IDLE_KIB,
         measured: *kib,
     }));
     if lines.is_empty() {
@@ -107,26 +111,31 @@ fn budgets(text: &mut String, results: &Results, cells: &[Cell], peers: &[Peer])
     Ok(())
 }
 
-fn held(results: &Results, cell: Cell, peer: Peer) -> Vec<Held> {
+fn held<S: Subject>(results: &Results<S>, cell: S::Cell, peer: S::Peer) -> Vec<Held> {
     let line = |what: &str, limit: Option<f64>, measured: Option<f64>| {
         let what = format!("{peer}, {cell}: {what}");
         limit
             .zip(measured)
             .map(|(limit, measured)| Held { what, limit, measured })
     };
-    let p99 = |sample: &Sample| f64::from(sample.p99_us);
+    let limits = S::limits(cell);
+    let (exchange, rival) = (S::EXCHANGE, S::RIVAL);
     let lines = [
         line(
-            "CPU per transaction × PgBouncer's",
-            budget::cpu(cell),
+            &format!("CPU per {exchange} × {rival}'s"),
+            limits.cpu,
             results.ratio(cell, peer, Sample::cpu_us),
         ),
         line(
-            "user µs per transaction",
-            Some(budget::USER_US),
+            &format!("user µs per {exchange}"),
+            limits.user_us,
             results.median(cell, peer, |sample| sample.user_us),
         ),
-        line("p99 × PgBouncer's", Some(budget::P99), results.ratio(cell, peer, p99)),
+        line(
+            &format!("p99 × {rival}'s"),
+            limits.p99,
+            results.ratio(cell, peer, |sample| f64::from(sample.p99_us)),
+        ),
     ];
     lines.into_iter().flatten().collect()
 }
@@ -134,7 +143,8 @@ fn held(results: &Results, cell: Cell, peer: Peer) -> Vec<Held> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Mode;
+    use crate::postgres::cell::{Cell, Mode};
+    use crate::postgres::peer::Peer;
     use crate::results::tests::made_up;
 
     #[test]

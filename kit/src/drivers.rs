@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::{Target, files, programs, wait_until};
 
 /// How long one driver's suite may take before it counts as hung.
@@ -62,6 +64,40 @@ impl Drivers {
         command.arg(jar).arg(self.sources.join("java").join(program));
         command
     }
+
+    /// A Java program of `kit/drivers/java`, with Jedis.
+    pub fn jedis(&self, program: &str) -> Command {
+        let jars = self.installed.join("java");
+        require(&jars, "Jedis");
+        let mut command = Command::new("java");
+        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
+        command.arg(jars.join("*")).arg(self.sources.join("java").join(program));
+        command
+    }
+
+    /// The Go program of `kit/drivers/go`, compiled, and the folder that it is in; none where `make setup` found no Go.
+    pub fn go(&self) -> Option<(Command, TempDir)> {
+        let installed = self.installed.join("go");
+        require(&self.installed.join("java"), "drivers");
+        if !installed.exists() {
+            return None;
+        }
+        let folder = files::temporary("go");
+        let program = folder.path().join("suite");
+        let mut build = Command::new("go");
+        build.arg("build").arg("-o").arg(&program).arg(".");
+        build
+            .current_dir(self.sources.join("go"))
+            .env("GOMODCACHE", installed.join("modules"))
+            .env("GOCACHE", installed.join("cache"))
+            .env("GOFLAGS", "-modcacherw")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOPROXY", "off");
+        let output = finish(build, LIMIT);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cannot compile kit/drivers/go:\n{errors}");
+        Some((Command::new(program), folder))
+    }
 }
 
 /// Runs a command of [`Drivers`] against a target; fails unless it ends well and every check it
@@ -69,19 +105,29 @@ impl Drivers {
 #[track_caller]
 pub(crate) fn run(mut command: Command, target: &Target, checks: &[&str]) {
     target.apply(&mut command);
-    let output = finish(command, LIMIT);
+    run_while(command, checks, || ());
+}
+
+/// The same, for a command that knows its target; `meanwhile` is done again and again as long as it runs.
+#[track_caller]
+pub(crate) fn run_while(command: Command, checks: &[impl AsRef<str>], meanwhile: impl FnMut()) {
+    let output = finish_while(command, LIMIT, meanwhile);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{text}\n{errors}", output.status);
     for check in checks {
-        let line = format!("ok {check}");
+        let line = format!("ok {}", check.as_ref());
         assert!(text.lines().any(|l| l == line), "no line `{line}` in:\n{text}");
     }
 }
 
 /// Runs a command to its end with its output captured, and kills it when it takes too long.
 #[track_caller]
-pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
+pub(crate) fn finish(command: Command, limit: Duration) -> Output {
+    finish_while(command, limit, || ())
+}
+
+fn finish_while(mut command: Command, limit: Duration, mut meanwhile: impl FnMut()) -> Output {
     // Files, not pipes: a full pipe would stop a program that is only waited for.
     let folder = files::temporary("run");
     let file = |name: &str| {
@@ -95,6 +141,7 @@ pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
     let mut child = child.unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
     let mut status = None;
     wait_until(limit, || {
+        meanwhile();
         status = child.try_wait().ok().flatten();
         status.is_some()
     });

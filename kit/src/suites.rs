@@ -4,6 +4,7 @@
 mod drivers;
 mod pgbench;
 mod psql;
+pub mod redis;
 #[cfg(feature = "sqlx")]
 mod sqlx;
 mod tokio_postgres;

@@ -46,7 +46,7 @@ enum Command {
         /// Which shell.
         shell: Shell,
     },
-    /// Try it: a throw-away PostgreSQL from this machine with the gateway in front of it, gone after Ctrl-C.
+    /// Try it: a throw-away PostgreSQL and Redis from this machine with the gateway in front of them, gone after Ctrl-C.
     Demo(demo::Wishes),
 }
 

@@ -1,4 +1,4 @@
-//! `tidegate demo` with the PostgreSQL of this machine.
+//! `tidegate demo` with the PostgreSQL and the Redis of this machine.
 
 mod common;
 
@@ -9,19 +9,20 @@ use std::time::Duration;
 
 use common::{Folder, command, http};
 use rustix::process::Signal;
-use tidegate_kit::{Port, wait_until};
+use tidegate_kit::{Port, Programs, RespClient, wait_until};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn says_what_to_type_and_leaves_nothing_behind() {
     let folder = Folder::new();
-    let port = Port::reserve();
+    let (port, redis) = (Port::reserve(), Port::reserve());
     let taken = TcpListener::bind(port.address()).expect("the port");
     // Both want the same one after that.
     let admin = (port.number() + 1).to_string();
     let mut child = command(&folder)
         .args(["demo", "--port", &port.number().to_string(), "--admin-port", &admin])
+        .args(["--redis-port", &redis.number().to_string()])
         .env("TMPDIR", folder.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -37,6 +38,14 @@ fn says_what_to_type_and_leaves_nothing_behind() {
         "{said}"
     );
     assert!(said.contains("psql postgresql://demo:demo@127.0.0.1:"), "{said}");
+    let url = format!("redis-cli -u redis://demo:demo@127.0.0.1:{}", redis.number());
+    assert!(said.lines().any(|line| line.trim() == url), "no `{url}` in {said}");
+    let mut client = RespClient::connect(redis.address());
+    assert!(client.ask(&["GET", "greeting"]).text().starts_with("NOAUTH"));
+    assert!(client.ask(&["AUTH", "demo", "wrong"]).text().starts_with("WRONGPASS"));
+    assert_eq!(client.ask(&["AUTH", "demo", "demo"]).text(), "OK");
+    assert_eq!(client.ask(&["GET", "greeting"]).text(), "Hello from behind Tidegate");
+    assert_eq!(client.ask(&["HGET", "customer:7", "name"]).text(), "customer 7");
     assert_eq!(http(admin, "GET", "/livez").0, 200);
     assert_eq!(
         http(admin, "GET", "/v1/pools").0,
@@ -60,13 +69,15 @@ fn says_what_to_type_and_leaves_nothing_behind() {
 #[test]
 fn a_killed_demo_leaves_nothing_behind_either() {
     let folder = Folder::new();
-    let (port, admin) = (Port::reserve(), Port::reserve());
+    let (port, redis, admin) = (Port::reserve(), Port::reserve(), Port::reserve());
     let mut child = command(&folder)
         .args([
             "demo",
             "--no-tls",
             "--port",
             &port.number().to_string(),
+            "--redis-port",
+            &redis.number().to_string(),
             "--admin-port",
             &admin.number().to_string(),
         ])
@@ -82,6 +93,42 @@ fn a_killed_demo_leaves_nothing_behind_either() {
     child.wait().expect("wait");
     let is_empty = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count) == 0;
     assert!(wait_until(PATIENCE, is_empty), "the temporary directory is still there");
+}
+
+#[test]
+fn without_redis_it_shows_postgres() {
+    let folder = Folder::new();
+    let (port, redis, admin) = (Port::reserve(), Port::reserve(), Port::reserve());
+    // What a machine without Redis has: a shell for the guard, and PostgreSQL.
+    let tools = folder.path().join("tools");
+    std::fs::create_dir(&tools).expect("a folder");
+    for tool in ["sh", "sleep", "rm"] {
+        std::os::unix::fs::symlink(format!("/bin/{tool}"), tools.join(tool)).expect("a link");
+    }
+    let postgres = Programs::find().path("postgres");
+    let mut child = command(&folder)
+        .args(["demo", "--port", &port.number().to_string()])
+        .args(["--redis-port", &redis.number().to_string()])
+        .args(["--admin-port", &admin.number().to_string()])
+        .env("PATH", &tools)
+        .env("PG_BIN", postgres.parent().expect("a folder"))
+        .env_remove("REDIS_BIN")
+        .env_remove("VALKEY_BIN")
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("start");
+    let lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+    let said: Vec<String> = lines
+        .map_while(Result::ok)
+        .take_while(|line| !line.starts_with("Ctrl-C"))
+        .collect();
+    let said = said.join("\n");
+    assert!(said.contains("apt-get install redis-server"), "{said}");
+    assert!(said.contains("psql postgresql://"), "{said}");
+    assert!(!said.contains("redis://"), "{said}");
+    common::signal(child.id(), Signal::INT);
+    assert!(child.wait().expect("an end").success());
 }
 
 /// The admin API's address, as the demo says it.

@@ -1,74 +1,14 @@
 //! The budget of system calls: at most 6.1 of the data thread per query at one client, counted by strace, with a step in
 //! the chain and without. Two reads, two writes and two waits are the floor of an epoll loop for one client.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+mod common;
 
-use rustix::process::Signal;
-use tidegate_kit::{Gateway, Mode, Postgres, RawClient, Settings, message, wait_until};
+use common::strace::{Strace, data_thread};
+use tidegate_kit::{Gateway, Mode, Postgres, RawClient, Settings, message};
 
 const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
 const QUERIES: u32 = 4_000;
 const BUDGET: f64 = 6.1;
-
-/// strace, attached to one thread and counting.
-struct Strace {
-    child: Child,
-    folder: tempfile::TempDir,
-}
-
-impl Strace {
-    fn attach(thread: u32) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut child = Command::new("strace")
-            .args(["-c", "-o"])
-            .arg(folder.path().join("counts"))
-            .args(["-p", &thread.to_string()])
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("strace is installed by `make setup`");
-        let mut said = String::new();
-        let stderr = child.stderr.as_mut().expect("a pipe");
-        BufReader::new(stderr)
-            .read_line(&mut said)
-            .expect("strace says something");
-        assert!(said.contains("attached"), "strace cannot attach: {said}");
-        Self { child, folder }
-    }
-
-    /// How often each call was made.
-    fn finish(mut self) -> Vec<(String, u32)> {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.expect("a process id"), Signal::INT).expect("a signal");
-        let ended = wait_until(Duration::from_secs(10), || {
-            self.child.try_wait().is_ok_and(|status| status.is_some())
-        });
-        assert!(ended, "strace does not end");
-        let table = std::fs::read_to_string(self.folder.path().join("counts")).expect("a table");
-        let calls = table.lines().filter_map(|line| {
-            // % time, seconds, usecs/call, calls, perhaps errors, name
-            let words: Vec<_> = line.split_whitespace().collect();
-            let (calls, name) = (words.get(3)?.parse().ok()?, words.last()?);
-            (*name != "total").then(|| ((*name).to_owned(), calls))
-        });
-        calls.collect()
-    }
-}
-
-/// The thread that serves clients; there is one.
-fn data_thread(gateway: &Gateway) -> u32 {
-    let tasks = format!("/proc/{}/task", gateway.process().pid());
-    let found = std::fs::read_dir(&tasks).expect("threads").flatten().find(|task| {
-        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        name.trim() == "data-0"
-    });
-    let found = found.expect("a data thread").file_name();
-    found.to_string_lossy().parse().expect("a number")
-}
 
 #[track_caller]
 fn check(what: &str, chain: &str, prepare: &[u8], request: &[u8], tags: &str) {

@@ -1,14 +1,16 @@
-//! A throw-away PostgreSQL from this machine with the gateway in front of it.
+//! A throw-away PostgreSQL and a throw-away Redis from this machine with the gateway in front of them.
 
 mod data;
 mod guard;
 mod postgres;
 mod programs;
+mod redis;
+mod server;
 mod user;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -19,8 +21,10 @@ use crate::builder::{Kept, Purpose};
 use crate::exit::Exit;
 use crate::load::Loaded;
 use crate::run;
+use data::{RedisSetting, Setting};
 use postgres::Postgres;
 use programs::Programs;
+use redis::{Program, Redis};
 
 /// How many ports are tried from the wanted one on.
 const PORTS: u16 = 100;
@@ -31,6 +35,9 @@ pub(crate) struct Wishes {
     /// The gateway's port for PostgreSQL clients; the next free one if it is taken.
     #[arg(long, default_value_t = 6432)]
     port: u16,
+    /// The gateway's port for Redis clients; the next free one if it is taken.
+    #[arg(long, default_value_t = 6380)]
+    redis_port: u16,
     /// The port of the admin API; the next free one if it is taken.
     #[arg(long, default_value_t = 9930)]
     admin_port: u16,
@@ -41,17 +48,21 @@ pub(crate) struct Wishes {
 
 /// Everything that was set up, gone when dropped.
 struct Stage {
-    // Stopped before its folder goes.
-    _postgres: Postgres,
+    // Stopped before their folder goes.
+    postgres: Postgres,
+    redis: Option<Redis>,
     folder: TempDir,
     port: Reserved,
+    redis_port: Reserved,
     admin_port: Reserved,
+    has_tls: bool,
     token: String,
 }
 
 /// A port that nobody else takes until the gateway does.
 struct Reserved {
     number: u16,
+    /// Let go of when the gateway takes it.
     held: Option<TcpListener>,
 }
 
@@ -70,6 +81,7 @@ impl Stage {
     fn set(wishes: &Wishes) -> anyhow::Result<Self> {
         let programs = Programs::find()?;
         let port = Reserved::find(wishes.port, "clients")?;
+        let redis_port = Reserved::find(wishes.redis_port, "Redis clients")?;
         let admin_port = Reserved::find(wishes.admin_port, "the admin API")?;
         say(&format!(
             "Starting a throw-away PostgreSQL from {} …",
@@ -78,20 +90,43 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
         let folder = folder.context("cannot make a temporary directory")?;
         let postgres = Postgres::start(&programs, folder.path())?;
-        let token = random_token()?;
-        let yaml = data::config(port.number, admin_port.number, &token, postgres.port(), !wishes.no_tls);
-        std::fs::write(folder.path().join("tidegate.yaml"), yaml).context("cannot write the configuration")?;
-        Ok(Self {
-            _postgres: postgres,
+        let stage = Self {
+            postgres,
+            redis: redis(folder.path()),
             folder,
             port,
+            redis_port,
             admin_port,
-            token,
-        })
+            has_tls: !wishes.no_tls,
+            token: random_token()?,
+        };
+        std::fs::write(stage.config(), data::config(&stage.setting())).context("cannot write the configuration")?;
+        Ok(stage)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("tidegate.yaml")
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        let redis = self.redis.as_ref().map(|redis| RedisSetting {
+            port: self.redis_port.number,
+            server_port: redis.port(),
+            password: redis.password(),
+            client: redis.client,
+        });
+        Setting {
+            port: self.port.number,
+            admin_port: self.admin_port.number,
+            token: &self.token,
+            server_port: self.postgres.port(),
+            has_tls: self.has_tls,
+            redis,
+        }
     }
 
     fn play(mut self) -> Exit {
-        let path = self.folder.path().join("tidegate.yaml");
+        let path = self.config();
         let registry = Arc::new(Registry::new());
         let both = match Loaded::open(&path, Purpose::Run, &Kept::default(), &registry) {
             Ok(both) => both,
@@ -105,11 +140,18 @@ impl Stage {
             Err(error) => return run::cannot_start(&error),
         };
         log.register(&registry);
-        let (port, admin_port) = (self.port.release(), self.admin_port.release());
-        let invite = || say(&data::invitation(port, admin_port, &self.token, &path));
+        for port in [&mut self.port, &mut self.redis_port, &mut self.admin_port] {
+            port.held = None;
+        }
+        let invite = || say(&data::invitation(&self.setting(), &path));
         let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log.handle.clone()), invite));
         say(&format!(
-            "Stopping PostgreSQL and removing {} …",
+            "Stopping {} and removing {} …",
+            if self.redis.is_some() {
+                "PostgreSQL and Redis"
+            } else {
+                "PostgreSQL"
+            },
             self.folder.path().display()
         ));
         exit
@@ -131,11 +173,26 @@ impl Reserved {
             held: Some(held),
         })
     }
+}
 
-    /// Lets go of it, for the gateway to take.
-    fn release(&mut self) -> u16 {
-        self.held = None;
-        self.number
+/// A Redis beside the PostgreSQL; a machine without one goes without, and so does one on which it does not start.
+fn redis(folder: &Path) -> Option<Redis> {
+    let Some(program) = Program::find() else {
+        say(
+            "There is no redis-server or valkey-server on this machine (in $REDIS_BIN, $VALKEY_BIN or $PATH), so the demo \
+             shows PostgreSQL alone. Debian, Ubuntu: apt-get install redis-server redis-tools",
+        );
+        return None;
+    };
+    say(&format!("Starting a throw-away Redis, {} …", program.path.display()));
+    match Redis::start(&program, folder) {
+        Ok(redis) => Some(redis),
+        Err(error) => {
+            say(&format!(
+                "Redis does not start, so the demo shows PostgreSQL alone: {error:#}"
+            ));
+            None
+        }
     }
 }
 

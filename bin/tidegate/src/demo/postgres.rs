@@ -1,34 +1,21 @@
 use std::fs::File;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, ensure};
+use rustix::process::Signal;
 
 use super::data;
 use super::guard::Guard;
 use super::programs::Programs;
+use super::server::{Server, free_port};
 use super::user::User;
-
-/// How long the server may take to answer, and to end.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is looked at meanwhile.
-const LOOK: Duration = Duration::from_millis(20);
-/// How much of its log is shown when it fails.
-const LOG_LINES: usize = 15;
 
 /// A throw-away PostgreSQL on a loopback port, stopped when dropped.
 #[derive(Debug)]
-pub(crate) struct Postgres {
-    server: Child,
-    _guard: Guard,
-    port: u16,
-}
+pub(crate) struct Postgres(Server);
 
 /// A server in the making.
 struct Making<'m> {
@@ -55,48 +42,7 @@ impl Postgres {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    fn is_ready(&mut self, log: &Path) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.server.try_wait()? {
-                bail!("PostgreSQL ended at once ({status}):\n{}", tail(log));
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return Ok(());
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "PostgreSQL did not answer in {PATIENCE:?}:\n{}",
-                tail(log)
-            );
-            sleep(LOOK);
-        }
-    }
-
-    /// Asks for a fast shutdown (PostgreSQL 19.5), then ends it by force.
-    fn stop(&mut self) {
-        let signal = |child: &Child, signal| {
-            let number = i32::try_from(child.id()).unwrap_or_default();
-            Pid::from_raw(number).map(|pid| kill_process(pid, signal))
-        };
-        let _ = signal(&self.server, Signal::INT);
-        let deadline = Instant::now() + PATIENCE;
-        while matches!(self.server.try_wait(), Ok(None)) && Instant::now() < deadline {
-            sleep(LOOK);
-        }
-        if matches!(self.server.try_wait(), Ok(None)) {
-            let _ = signal(&self.server, Signal::QUIT);
-            let _ = self.server.wait();
-        }
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.stop();
+        self.0.port
     }
 }
 
@@ -177,8 +123,7 @@ impl Making<'_> {
     }
 
     fn serve(self) -> anyhow::Result<Postgres> {
-        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let port = port.context("there is no free port")?.port();
+        let port = free_port()?;
         let log = self.folder.join("postgres.log");
         let output = File::create(&log).context("cannot make PostgreSQL's log")?;
         let mut server = self.command("postgres");
@@ -195,20 +140,16 @@ impl Making<'_> {
             "shared_buffers=32MB",
         ]);
         let server = server.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let server = server.spawn().context("cannot start postgres")?;
-        self.guard.watch(&server);
-        let mut postgres = Postgres {
-            server,
-            _guard: self.guard,
+        let process = server.spawn().context("cannot start postgres")?;
+        self.guard.watch(&process);
+        let mut server = Server {
+            name: "PostgreSQL",
+            process,
             port,
+            force: Signal::QUIT,
+            _guard: self.guard,
         };
-        postgres.is_ready(&log)?;
-        Ok(postgres)
+        server.is_ready(&log)?;
+        Ok(Postgres(server))
     }
-}
-
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
 }

@@ -7,33 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Serialize;
 use tidegate_kit::{Proc, Programs, Target};
 
-use crate::cell::Cell;
+use super::cell::Cell;
 use crate::meter::Reading;
+use crate::sample::Sample;
 use crate::statistics::percentile;
 
 /// How often processor time is read while pgbench runs.
 const TICK: Duration = Duration::from_millis(50);
-
-/// What one run gave, over the part of it in which every client was connected and at work.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Sample {
-    pub(crate) transactions: u32,
-    pub(crate) tps: f64,
-    pub(crate) p50_us: u32,
-    pub(crate) p99_us: u32,
-    /// Of the proxy, per transaction; zero when there is none.
-    pub(crate) user_us: f64,
-    pub(crate) system_us: f64,
-}
-
-impl Sample {
-    pub(crate) fn cpu_us(&self) -> f64 {
-        self.user_us + self.system_us
-    }
-}
 
 /// Fills the database with pgbench's tables.
 pub(crate) fn fill(target: &Target, scale: u32) -> Result<()> {
@@ -135,16 +117,8 @@ fn sample(readings: &[Reading], entries: &[Entry], length: Duration) -> Result<S
         transactions > 0,
         "no transaction ended in the {window:?} that were measured"
     );
-    let used = end.since(start);
-    let each_us = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(transactions);
-    Ok(Sample {
-        transactions,
-        tps: f64::from(transactions) / window.as_secs_f64(),
-        p50_us: percentile(&latencies, 500).unwrap_or_default(),
-        p99_us: percentile(&latencies, 990).unwrap_or_default(),
-        user_us: each_us(used.user),
-        system_us: each_us(used.system),
-    })
+    let at = |per_mille| percentile(&latencies, per_mille).unwrap_or_default();
+    Ok(Sample::of(transactions, window, (at(500), at(990)), end.since(start)))
 }
 
 #[cfg(test)]
@@ -183,8 +157,8 @@ mod tests {
             .collect();
         let sample = sample(&readings, &entries, at(1000)).expect("enough");
         // The readings at 150 and 1100 ms.
-        assert_eq!(sample.transactions, 950);
-        assert!((sample.tps - 1000.0).abs() < 0.001);
+        assert_eq!(sample.exchanges, 950);
+        assert!((sample.per_second - 1000.0).abs() < 0.001);
         assert_eq!((sample.p50_us, sample.p99_us), (625, 1091));
         assert!(super::sample(&readings, &entries, at(3000)).is_err());
         assert!(super::sample(&readings, &[], at(1000)).is_err());

@@ -1,25 +1,29 @@
+//! `HAProxy` in TCP mode, one thread: it knows no protocol, and opens a server connection for each client.
+
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
-use tidegate_kit::{Port, Postgres};
+use tidegate_kit::Port;
 
-use super::daemon::{self, Daemon};
-use super::{Engine, version};
+use crate::daemon::{self, Daemon};
+use crate::engine::Engine;
+use crate::program::version;
 
 /// It is not measured with idle clients: each would hold a server connection.
 const CLIENTS: u32 = 1000;
 
-pub(super) fn start(program: &Path, postgres: &Postgres, port: &Port) -> Result<(String, Engine)> {
+pub(crate) fn start(program: &Path, to: SocketAddr, port: &Port) -> Result<(String, Engine)> {
     let folder = daemon::folder("haproxy")?;
     let config = folder.path().join("haproxy.cfg");
-    let (from, to) = (port.address(), postgres.address());
+    let from = port.address();
     let text = format!(
         "global\n  nbthread 1\n  maxconn {CLIENTS}\n\
          defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
-         frontend bench\n  bind {from}\n  default_backend postgres\n\
-         backend postgres\n  server one {to}\n"
+         frontend bench\n  bind {from}\n  default_backend server\n\
+         backend server\n  server one {to}\n"
     );
     fs::write(&config, text)?;
     let mut command = Command::new(program);

@@ -1,7 +1,7 @@
 //! The budgets of a pass-through transaction: limits of processor time per transaction against PgBouncer's in the same
 //! run, and limits that stand alone.
 
-use crate::cell::{Cell, Mode};
+use super::cell::{Cell, Mode};
 
 /// User time per transaction, in microseconds.
 pub(crate) const USER_US: f64 = 1.5;

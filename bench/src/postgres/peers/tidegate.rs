@@ -1,14 +1,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use tidegate_kit::{Gateway, Port, Postgres};
+use tidegate_kit::{Port, Postgres};
 
-use super::{CLIENTS, Engine, POOL, version};
+use super::{CLIENTS, POOL};
+use crate::engine::Engine;
 
 pub(super) fn start(program: &Path, postgres: &Postgres, port: &Port, threads: u32) -> Result<(String, Engine)> {
-    let yaml = yaml(postgres, port, threads);
-    let gateway = Gateway::builder(program, &yaml).listens(port.address()).start();
-    Ok((version(program, "version")?, Engine::Gateway(gateway)))
+    Engine::tidegate(program, &yaml(postgres, port, threads), port)
 }
 
 fn yaml(postgres: &Postgres, port: &Port, threads: u32) -> String {

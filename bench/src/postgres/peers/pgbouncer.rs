@@ -5,8 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 use tidegate_kit::{Port, Postgres};
 
-use super::daemon::{self, Daemon};
-use super::{CLIENTS, Engine, POOL, version};
+use super::{CLIENTS, POOL};
+use crate::daemon::{self, Daemon};
+use crate::engine::Engine;
+use crate::program::version;
 
 pub(super) fn start(program: &Path, postgres: &Postgres, port: &Port) -> Result<(String, Engine)> {
     let version = version(program, "--version")?;

@@ -1,16 +1,18 @@
 //! Running everything, interleaved.
 
-use std::fs;
-
 use anyhow::{Context as _, Result, ensure};
-use tidegate_kit::Postgres;
+use tidegate_kit::{Postgres, RawClient};
 
-use crate::cell::{Cell, Mode};
-use crate::options::Options;
-use crate::peer::Peer;
-use crate::peers::Running;
-use crate::results::{Measurement, Results};
-use crate::{idle, pgbench, report};
+use super::cell::{Cell, Mode};
+use super::options::Options;
+use super::peer::Peer;
+use super::peers::Running;
+use super::pgbench;
+use super::subject;
+use crate::results::{Measurement, rotated, say};
+use crate::{idle, open_files, report};
+
+type Results = crate::results::Results<subject::Postgres>;
 
 const SCALE: u32 = 10;
 /// Four pools of twenty, and a connection for each client of the peers that do not pool.
@@ -18,7 +20,7 @@ const CONNECTIONS: u32 = 450;
 
 /// Measures what the options ask for and prints the tables.
 pub(crate) fn measure(options: &Options) -> Result<()> {
-    idle::allow_files(options.idle)?;
+    open_files::allow(options.idle)?;
     let mut results = Results::default();
     let postgres = Postgres::builder()
         .max_connections(CONNECTIONS)
@@ -45,8 +47,7 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
         }
     }
     if let Some(path) = &options.json {
-        let json = serde_json::to_vec_pretty(&results)?;
-        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        results.write(path)?;
     }
     let order: Vec<Peer> = peers.iter().map(|running| running.peer).collect();
     print!("{}", report::markdown(&results, &cells, &order)?);
@@ -55,29 +56,20 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
 
 /// Each peer once, starting with another one each round.
 fn interleave(options: &Options, peers: &[Running], round: u32, cell: Cell, results: &mut Results) -> Result<()> {
-    let start = usize::try_from(round)? % peers.len();
-    let (later, first) = peers.split_at(start);
-    for running in first.iter().chain(later) {
+    for running in rotated(peers, round) {
         if running.leaves_out(cell.mode).is_some() {
             continue;
         }
         let peer = running.peer;
         let sample = pgbench::run(&running.target, running.process(), cell, options.seconds)
             .with_context(|| format!("{cell} through {peer}"))?;
-        say(&format!(
-            "round {} of {}, {cell}, {peer}: {:.0} tps, {:.1} + {:.1} µs",
-            round + 1,
-            options.repetitions,
-            sample.tps,
-            sample.user_us,
-            sample.system_us
-        ));
-        results.measurements.push(Measurement {
+        let measurement = Measurement {
             round,
             cell,
             peer,
             sample,
-        });
+        };
+        results.add(options.repetitions, measurement);
     }
     Ok(())
 }
@@ -91,7 +83,7 @@ fn start(options: &Options, postgres: &Postgres, results: &mut Results) -> Resul
                 results.versions.push((peer, running.version.clone()));
                 peers.push(running);
             }
-            Err(reason) => note(results, format!("{peer} is left out: {reason}")),
+            Err(reason) => results.note(format!("{peer} is left out: {reason}")),
         }
     }
     ensure!(!peers.is_empty(), "nobody to measure");
@@ -108,12 +100,14 @@ fn weigh(options: &Options, postgres: &Postgres, results: &mut Results) -> Resul
             continue; // noted where peers are started
         };
         let running = Running::start(peer, &program, postgres)?;
-        let kib = idle::kib_per_client(&running, options.idle)?;
-        say(&format!(
-            "{peer}: {kib:.2} KiB for each of {} idle clients",
-            options.idle
-        ));
-        results.idle.push((peer, kib));
+        let process = running.process().context("this peer is no process of its own")?;
+        let open = || {
+            let mut client = RawClient::connect(&running.target);
+            assert_eq!(client.query("SELECT 1").value(), "1", "{peer} answers wrongly");
+            client
+        };
+        let kib = idle::kib_per_client(process, options.idle, open)?;
+        results.weigh(peer, kib);
     }
     Ok(())
 }
@@ -123,16 +117,7 @@ fn leave_out(running: &Running, cells: &[Cell], results: &mut Results) {
         let asked = cells.iter().any(|cell| cell.mode == mode);
         if let Some(reason) = running.leaves_out(mode).filter(|_| asked) {
             let peer = running.peer;
-            note(results, format!("{peer} is left out of {}: it {reason}", mode.word()));
+            results.note(format!("{peer} is left out of {}: it {reason}", mode.word()));
         }
     }
-}
-
-fn note(results: &mut Results, text: String) {
-    say(&text);
-    results.notes.push(text);
-}
-
-fn say(text: &str) {
-    eprintln!("bench: {text}");
 }

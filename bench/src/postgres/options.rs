@@ -1,25 +1,11 @@
-//! The command line.
+//! What can be said on the command line.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
-use crate::cell::{Cell, Mode};
-use crate::peer::Peer;
-
-/// Measures Tidegate beside its peers.
-#[derive(Debug, Parser)]
-#[command(name = "tidegate-bench")]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
-    /// `pgbench -S` through each peer, and the memory of idle clients.
-    Postgres(Options),
-}
+use super::cell::{Cell, Mode};
+use super::peer::Peer;
 
 /// What to measure. Without any option: about ten minutes.
 #[derive(Clone, Debug, Args)]
@@ -89,14 +75,19 @@ fn cross(modes: &[Mode], clients: &[u32]) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::{Cli, Verb};
 
     #[track_caller]
     fn check(arguments: &str, cells: &str, rounds: u32) {
         let words = ["tidegate-bench", "postgres"]
             .into_iter()
             .chain(arguments.split_whitespace());
-        let Verb::Postgres(options) = Cli::try_parse_from(words).expect("valid arguments").verb;
+        let Verb::Postgres(options) = Cli::try_parse_from(words).expect("valid arguments").verb else {
+            panic!("another verb");
+        };
         let listed: Vec<String> = options.cells().iter().map(Cell::to_string).collect();
         assert_eq!(listed.join(" "), cells);
         assert_eq!(options.repetitions, rounds);
@@ -116,7 +107,9 @@ mod tests {
     #[test]
     fn peers_are_named() {
         let words = ["tidegate-bench", "postgres", "--peers", "tidegate-2,direct"];
-        let Verb::Postgres(options) = Cli::try_parse_from(words).expect("valid arguments").verb;
+        let Verb::Postgres(options) = Cli::try_parse_from(words).expect("valid arguments").verb else {
+            panic!("another verb");
+        };
         assert_eq!(options.peers, [Peer::TidegateTwo, Peer::Direct]);
         let words = ["tidegate-bench", "postgres", "--peers", "nobody"];
         assert!(Cli::try_parse_from(words).is_err());

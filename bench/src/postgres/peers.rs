@@ -1,19 +1,18 @@
 //! Starting peers, all alike: loopback, twenty server connections, one worker, transaction pooling, clients trusted.
 
-mod daemon;
-mod haproxy;
 mod pgbouncer;
 mod tidegate;
 
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, Result};
-use tidegate_kit::{Gateway, Mode, Port, Postgres, Proc, Target};
+use anyhow::Result;
+use tidegate_kit::{Mode, Port, Postgres, Proc, Target};
 
-use self::daemon::Daemon;
-use crate::cell;
-use crate::peer::Peer;
+use super::cell;
+use super::peer::Peer;
+use crate::engine::Engine;
+use crate::haproxy;
+use crate::program::version;
 
 /// Server connections of each pool.
 const POOL: u32 = 20;
@@ -32,13 +31,6 @@ pub(crate) struct Running {
     _port: Option<Port>,
 }
 
-#[derive(Debug)]
-enum Engine {
-    Gateway(Gateway),
-    Daemon(Daemon),
-    None,
-}
-
 impl Running {
     /// Starts a peer in front of a server.
     pub(crate) fn start(peer: Peer, program: &Path, postgres: &Postgres) -> Result<Self> {
@@ -47,7 +39,7 @@ impl Running {
             Peer::Tidegate | Peer::TidegateOther => tidegate::start(program, postgres, &port, 1)?,
             Peer::TidegateTwo => tidegate::start(program, postgres, &port, 2)?,
             Peer::PgbouncerNew | Peer::Pgbouncer => pgbouncer::start(program, postgres, &port)?,
-            Peer::Haproxy => haproxy::start(program, postgres, &port)?,
+            Peer::Haproxy => haproxy::start(program, postgres.address(), &port)?,
             Peer::Direct => {
                 let version = version(&postgres.programs().path("postgres"), "--version")?;
                 return Ok(Self::direct(version, postgres));
@@ -77,11 +69,7 @@ impl Running {
 
     /// The proxy's process.
     pub(crate) fn process(&self) -> Option<&Proc> {
-        match &self.engine {
-            Engine::Gateway(gateway) => Some(gateway.process()),
-            Engine::Daemon(daemon) => Some(daemon.process()),
-            Engine::None => None,
-        }
+        self.engine.process()
     }
 
     fn direct(version: String, postgres: &Postgres) -> Self {
@@ -94,11 +82,4 @@ impl Running {
             _port: None,
         }
     }
-}
-
-fn version(program: &Path, flag: &str) -> Result<String> {
-    let output = Command::new(program).arg(flag).output();
-    let output = output.with_context(|| format!("cannot run {}", program.display()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

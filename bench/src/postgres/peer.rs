@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::options::Options;
+use super::options::Options;
+use crate::program::{self, existing, installed};
 
 /// A way from a client to PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -53,10 +54,7 @@ impl Peer {
     /// The program; `Err` says where it was looked for.
     pub(crate) fn program(self, options: &Options) -> Result<PathBuf, String> {
         match self {
-            Self::Tidegate | Self::TidegateTwo => {
-                let own = options.tidegate.clone().or_else(beside);
-                existing(own, "`tidegate` beside this program, or --tidegate")
-            }
+            Self::Tidegate | Self::TidegateTwo => program::tidegate(options.tidegate.as_ref()),
             Self::TidegateOther => existing(options.other.clone(), "--other"),
             Self::PgbouncerNew => {
                 let named = std::env::var_os("PGBOUNCER_NEW").map(PathBuf::from);
@@ -66,8 +64,8 @@ impl Peer {
                     "PGBOUNCER_NEW, or .build/bench/pgbouncer as scripts/setup bench builds it",
                 )
             }
-            Self::Pgbouncer => existing(installed("pgbouncer"), "PATH and /usr/sbin"),
-            Self::Haproxy => existing(installed("haproxy"), "PATH and /usr/sbin"),
+            Self::Pgbouncer => installed("pgbouncer"),
+            Self::Haproxy => installed("haproxy"),
             Self::Direct => Ok(PathBuf::new()),
         }
     }
@@ -78,22 +76,4 @@ impl fmt::Display for Peer {
         let value = self.to_possible_value();
         f.write_str(value.as_ref().map_or("", |value| value.get_name()))
     }
-}
-
-fn existing(path: Option<PathBuf>, looked: &str) -> Result<PathBuf, String> {
-    let path = path.filter(|path| path.is_file());
-    path.ok_or_else(|| format!("not found: looked at {looked}"))
-}
-
-/// The Tidegate of the same build.
-fn beside() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
-    Some(own.with_file_name("tidegate"))
-}
-
-/// Debian keeps servers where an ordinary user's `PATH` does not look.
-fn installed(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }

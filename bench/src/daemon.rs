@@ -10,7 +10,7 @@ use tidegate_kit::{Proc, Watchdog, wait_until};
 
 /// A server in the foreground, with a folder of its own; both are gone on drop, and when this process ends.
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     process: Proc,
     _watchdog: Watchdog,
@@ -19,7 +19,7 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// Starts it and waits until it listens. Its configuration is in the folder already.
-    pub(super) fn start(mut command: Command, folder: TempDir, address: SocketAddr) -> Result<Self> {
+    pub(crate) fn start(mut command: Command, folder: TempDir, address: SocketAddr) -> Result<Self> {
         let log = folder.path().join("log");
         let file = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
@@ -40,7 +40,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    pub(super) fn process(&self) -> &Proc {
+    pub(crate) fn process(&self) -> &Proc {
         &self.process
     }
 }
@@ -53,7 +53,7 @@ impl Drop for Daemon {
 }
 
 /// A folder that a server which gives up root can read.
-pub(super) fn folder(name: &str) -> Result<TempDir> {
+pub(crate) fn folder(name: &str) -> Result<TempDir> {
     let folder = tempfile::Builder::new()
         .prefix(&format!("tidegate-{name}-"))
         .tempdir()?;
