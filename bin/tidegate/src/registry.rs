@@ -253,7 +253,7 @@ impl Parts {
             Servers::Redis(Discovered { cluster, discovery }) => {
                 self.redis.1.insert(name.to_owned(), cluster.clone());
                 let targets = tidegate_redis::targets(cluster);
-                (cluster.balance, cluster.health, targets, *discovery)
+                (cluster.balance.unwrap_or_default(), cluster.health, targets, *discovery)
             }
         };
         builder.cluster(name, balance, health, Origin { targets, discovery });

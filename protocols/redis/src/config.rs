@@ -3,10 +3,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_base::{Period, Secret, Size};
-use tidegate_cluster::{Balance, Connect, EndpointConfig, Health, RouteMatch};
+use tidegate_cluster::{Balance, Connect, Health, RouteMatch};
 use tidegate_engine::ListenerConfig;
 use tidegate_net::{Keepalive, TlsClient};
 use tidegate_pool::PoolLimits;
+
+use crate::layout::{RedisEndpoint, RedisReads, RedisTopology};
 
 /// A listener for Redis clients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,15 +70,22 @@ pub struct RedisRoute {
     pub cluster: String,
 }
 
-/// A Redis or Valkey server.
+/// Redis or Valkey servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RedisCluster {
-    /// The server: one endpoint.
-    #[schemars(length(min = 1, max = 1))]
-    pub endpoints: Vec<EndpointConfig>,
-    /// How a server is chosen among those of a role.
+    /// The server, the servers, or who knows them: see `topology.kind`.
+    #[schemars(length(min = 1))]
+    pub endpoints: Vec<RedisEndpoint>,
+    /// How the servers belong together.
     #[serde(default)]
-    pub balance: Balance,
+    pub topology: RedisTopology,
+    /// Who answers reads.
+    #[serde(default)]
+    pub reads: RedisReads,
+    /// How a replica is chosen for a read, where `reads.from` is not `primary`; by the least connections when absent. There is
+    /// no `consistent_hash`, since clients share connections.
+    #[serde(default)]
+    pub balance: Option<Balance>,
     /// How connections are opened.
     #[serde(default)]
     pub connect: Connect,
@@ -152,6 +161,9 @@ pub struct RedisTimeouts {
     pub reply: Period,
     /// A client that takes nothing of what is written to it for longer is closed.
     pub client_write: Period,
+    /// A command that was not sent, or was turned away unexecuted, waits this long for a server to be there; 0 does not
+    /// wait.
+    pub failover: Period,
 }
 
 impl Default for RedisTimeouts {
@@ -159,6 +171,7 @@ impl Default for RedisTimeouts {
         Self {
             reply: Period::seconds(60),
             client_write: Period::seconds(60),
+            failover: Period::seconds(15),
         }
     }
 }

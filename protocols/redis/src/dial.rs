@@ -145,7 +145,7 @@ async fn open_once(order: &Order) -> Result<Opened, DialError> {
     within(limit, &order.endpoint, attempt).await
 }
 
-async fn within<T>(
+pub(crate) async fn within<T>(
     limit: Duration,
     endpoint: &Endpoint,
     attempt: impl Future<Output = Result<T, DialError>>,
@@ -160,7 +160,7 @@ async fn within<T>(
 }
 
 /// A stream to an endpoint, with TLS as the cluster's rules say.
-async fn reach(rules: &ClusterRules, endpoint: &Endpoint, limit: Duration) -> Result<Stream, DialError> {
+pub(crate) async fn reach(rules: &ClusterRules, endpoint: &Endpoint, limit: Duration) -> Result<Stream, DialError> {
     let mut stream = dial(&endpoint.address, limit, &rules.keepalive).await?;
     let is_unix = endpoint.address.host().is_none();
     if !is_unix && !matches!(rules.tls.mode(), TlsClientMode::Disable | TlsClientMode::Prefer) {
@@ -186,17 +186,23 @@ async fn log_in(stream: &mut Stream, order: &Order) -> Result<Greeting, DialErro
     }
     stream.write_all(&out).await.map_err(NetError::from)?;
     let mut held = Vec::new();
-    let length = next_reply(stream, &mut held, "HELLO").await?;
+    let length = next_reply(stream, &mut held, "HELLO", MOST).await?;
     let greeting = greeting_of(held.get(..length).unwrap_or_default())?;
     held.drain(..length);
     if selects {
-        next_reply(stream, &mut held, "SELECT").await?;
+        next_reply(stream, &mut held, "SELECT", MOST).await?;
     }
     Ok(greeting)
 }
 
-/// The length of the next reply, which stands at the start of `held`; an error reply is an error.
-async fn next_reply(stream: &mut Stream, held: &mut Vec<u8>, asked: &'static str) -> Result<usize, DialError> {
+/// The length of the next reply, which stands at the start of `held`; an error reply is an error, and so is one that is much
+/// longer than `most`.
+pub(crate) async fn next_reply(
+    stream: &mut Stream,
+    held: &mut Vec<u8>,
+    asked: &'static str,
+    most: usize,
+) -> Result<usize, DialError> {
     let mut cursor = Cursor::new();
     let mut at = 0;
     loop {
@@ -205,7 +211,7 @@ async fn next_reply(stream: &mut Stream, held: &mut Vec<u8>, asked: &'static str
         if walk.ended {
             break;
         }
-        if held.len() > MOST || stream.read_some(held, READ).await.map_err(NetError::from)? == 0 {
+        if held.len() > most || stream.read_some(held, READ).await.map_err(NetError::from)? == 0 {
             return Err(DialError::Closed);
         }
     }
@@ -248,20 +254,4 @@ fn greeting_of(reply: &[u8]) -> Result<Greeting, DialError> {
         }
     }
     Ok(greeting)
-}
-
-/// Asks an endpoint whether it answers: PING, which one that demands a login or still loads refuses.
-pub(crate) async fn probe(rules: &ClusterRules, endpoint: &Endpoint, limit: Duration) -> Result<(), DialError> {
-    let attempt = async {
-        let mut stream = reach(rules, endpoint, limit).await?;
-        stream
-            .write_all(b"*1\r\n$4\r\nPING\r\n")
-            .await
-            .map_err(NetError::from)?;
-        match next_reply(&mut stream, &mut Vec::new(), "PING").await {
-            Err(DialError::Refused { text, .. }) if Failure::new(text.as_bytes()).code() == Code::NoAuth => Ok(()),
-            other => other.map(drop),
-        }
-    };
-    within(limit, endpoint, attempt).await
 }

@@ -10,6 +10,12 @@ mod config;
 mod dial;
 mod group;
 mod health;
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the sessions begin to use it when they know several servers"
+)]
+mod layout;
 mod line;
 mod login;
 mod pin;
@@ -23,6 +29,9 @@ mod users;
 pub use config::{
     RedisCluster, RedisCredential, RedisListener, RedisLogin, RedisLoginMethod, RedisPool, RedisRoute, RedisTimeouts,
     RedisUser,
+};
+pub use layout::{
+    RedisDistribution, RedisEndpoint, RedisHash, RedisKind, RedisNameError, RedisReads, RedisReadsFrom, RedisTopology,
 };
 pub use plan::{RedisMistake, RedisPlan, targets};
 pub use protocol::Redis;

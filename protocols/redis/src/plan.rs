@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_base::Secret;
+use tidegate_base::{Period, Secret};
 use tidegate_cluster::{Cluster, Conditions, Connect, Target};
 use tidegate_net::tls::Connector;
 use tidegate_net::{Keepalive, NetError};
@@ -10,7 +10,11 @@ use tidegate_pool::{Limits, MuxLimits};
 use tidegate_redis_wire::request;
 
 use crate::config::{RedisCluster, RedisCredential, RedisListener, RedisLoginMethod};
+use crate::layout::{self, Atlas, Reads};
 use crate::users::Users;
+
+/// How often a layout is looked at without a reason, when nothing is said.
+const REFRESH: Duration = Duration::from_secs(10);
 
 /// Everything that Redis's rooms are told, validated and immutable.
 #[derive(Debug, Default)]
@@ -37,7 +41,20 @@ pub(crate) struct Rule {
 /// What is done with a cluster's servers.
 #[derive(Debug)]
 pub(crate) struct ClusterRules {
+    /// The servers of the configuration, or who knows them. What there is, `atlas` knows.
     pub(crate) cluster: Arc<Cluster>,
+    /// Which servers there are, and which of them has a key.
+    pub(crate) atlas: Arc<Atlas>,
+    /// How often the layout is looked at without a reason.
+    pub(crate) refresh: Duration,
+    #[expect(dead_code, reason = "the sessions begin to use it when they know several servers")]
+    pub(crate) reads: Reads,
+    /// How long a command that was not executed waits for a server to be there; zero for not at all.
+    #[expect(dead_code, reason = "the sessions begin to use it when they know several servers")]
+    pub(crate) failover: Duration,
+    /// Who to be at the sentinels.
+    pub(crate) sentinel_credential: Option<(String, Secret)>,
+    config: RedisCluster,
     pub(crate) shared: usize,
     pub(crate) mux: MuxLimits,
     pub(crate) limits: Limits,
@@ -72,9 +89,8 @@ impl RedisPlan {
         let mut plan = Self::default();
         let mut mistakes = Vec::new();
         for (name, config) in clusters {
-            if config.endpoints.len() != 1 {
-                let message = "one server needs exactly one endpoint";
-                mistakes.push(mistake(format!("clusters.{name}.endpoints"), &message, &[]));
+            for (path, message) in layout::mistakes(config) {
+                mistakes.push(mistake(format!("clusters.{name}.{path}"), &message, &[]));
             }
             let Some(cluster) = endpoints.get(name) else { continue };
             match ClusterRules::build(config, Arc::clone(cluster)) {
@@ -88,6 +104,19 @@ impl RedisPlan {
             plan.listeners.insert(Arc::from(name.as_str()), Arc::new(rules));
         }
         if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
+    }
+
+    /// Takes over what lives on from the plan before: what is known of the layouts.
+    pub(crate) fn follow(&mut self, before: &Self) {
+        for (name, rules) in &mut self.clusters {
+            let atlas = before.clusters.get(name).map(|rules| &rules.atlas);
+            // Nobody else has these rules yet.
+            if let (Some(atlas), Some(rules)) = (atlas, Arc::get_mut(rules))
+                && atlas.fits(&rules.config)
+            {
+                rules.atlas = Arc::clone(atlas);
+            }
+        }
     }
 }
 
@@ -140,11 +169,27 @@ impl ListenerRules {
 }
 
 impl ClusterRules {
+    /// Tells the atlas which servers are configured: it may be older than this plan.
+    pub(crate) fn adopt(&self) {
+        self.atlas.adopt(&self.config, Arc::clone(&self.cluster));
+    }
+
     fn build(config: &RedisCluster, cluster: Arc<Cluster>) -> Result<Self, NetError> {
         let pool = &config.pool;
         let limits = &pool.limits;
+        let credential = |credential: &Option<RedisCredential>| {
+            let RedisCredential { user, password } = credential.clone()?;
+            Some((user, password))
+        };
+        let slow_start = config.health.slow_start.limit();
         Ok(Self {
+            atlas: Atlas::new(config, Arc::clone(&cluster)),
             cluster,
+            refresh: config.topology.refresh.map_or(REFRESH, Period::duration),
+            reads: Reads::new(config.reads, config.balance, slow_start),
+            failover: config.timeouts.failover.duration(),
+            sentinel_credential: credential(&config.topology.credential),
+            config: config.clone(),
             shared: pool.shared.max(1),
             mux: MuxLimits {
                 tickets: pool.commands.max(1),
@@ -159,10 +204,7 @@ impl ClusterRules {
                 max_lifetime: limits.max_lifetime.limit(),
             },
             queue_timeout: limits.queue_timeout.limit(),
-            credential: config.credential.as_ref().map(|credential| {
-                let RedisCredential { user, password } = credential.clone();
-                (user, password)
-            }),
+            credential: credential(&config.credential),
             tls: Connector::build(&config.tls, &[])?,
             connect: config.connect,
             keepalive: config.keepalive,

@@ -32,20 +32,30 @@ impl Redis {
     }
 
     /// Takes a new plan. Sessions under way pick it up at their next exchange boundary.
-    pub fn install(&self, plan: RedisPlan) {
+    pub fn install(&self, mut plan: RedisPlan) {
+        let before = self.plan();
+        plan.follow(&before);
+        for rules in plan.clusters.values() {
+            rules.adopt();
+        }
         self.plan.store(Arc::new(plan));
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Why clients could not be served now: the clusters of which no endpoint was seen to be well. Empty when ready.
+    /// Why clients could not be served now: the clusters whose layout is not known, or of which no server was seen to be
+    /// well. Empty when ready.
     pub fn unready(&self) -> Vec<String> {
         let plan = self.plan();
         let mut reasons = Vec::new();
         for (name, rules) in &plan.clusters {
             let is_checked = rules.cluster.health.interval.limit().is_some();
-            let endpoints = rules.cluster.endpoints();
-            let mut endpoints = endpoints.iter();
-            if !endpoints.any(|endpoint| endpoint.is_proven() || !is_checked && endpoint.is_well()) {
+            let layout = rules.atlas.layout();
+            let mut endpoints = layout.nodes().map(|node| &node.endpoint);
+            if layout.is_unknown() {
+                let why = rules.atlas.trouble();
+                let why = why.unwrap_or_else(|| "nobody has answered yet".to_owned());
+                reasons.push(format!("the layout of cluster {name} is not known: {why}"));
+            } else if !endpoints.any(|endpoint| endpoint.is_proven() || !is_checked && endpoint.is_well()) {
                 reasons.push(format!("cluster {name} has no endpoint that is well"));
             }
         }

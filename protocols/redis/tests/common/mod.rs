@@ -49,7 +49,11 @@ fn plan(server: &Server, listener: &Json, cluster: &Json) -> RedisPlan {
     });
     extend(&mut wanted, cluster);
     let cluster: RedisCluster = serde_json::from_value(wanted).expect("a cluster");
-    let members = Arc::new(Cluster::new("app".to_owned(), cluster.balance, cluster.health));
+    let members = Arc::new(Cluster::new(
+        "app".to_owned(),
+        cluster.balance.unwrap_or_default(),
+        cluster.health,
+    ));
     members.apply(&targets(&cluster));
     RedisPlan::build(
         &BTreeMap::from([("main".to_owned(), listener)]),
