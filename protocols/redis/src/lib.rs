@@ -10,10 +10,13 @@ mod config;
 mod dial;
 mod group;
 mod health;
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the sessions begin to use it when they know several servers"
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the sessions begin to use it when they know several servers"
+    )
 )]
 mod layout;
 mod line;

@@ -47,10 +47,16 @@ pub(crate) struct ClusterRules {
     pub(crate) atlas: Arc<Atlas>,
     /// How often the layout is looked at without a reason.
     pub(crate) refresh: Duration,
-    #[expect(dead_code, reason = "the sessions begin to use it when they know several servers")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the sessions begin to use it when they know several servers")
+    )]
     pub(crate) reads: Reads,
     /// How long a command that was not executed waits for a server to be there; zero for not at all.
-    #[expect(dead_code, reason = "the sessions begin to use it when they know several servers")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the sessions begin to use it when they know several servers")
+    )]
     pub(crate) failover: Duration,
     /// Who to be at the sentinels.
     pub(crate) sentinel_credential: Option<(String, Secret)>,
