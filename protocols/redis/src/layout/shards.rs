@@ -45,11 +45,6 @@ impl Bucket {
     pub(crate) const fn slot(slot: Slot) -> Self {
         Self(slot.number())
     }
-
-    /// Its number.
-    pub(crate) const fn number(self) -> u16 {
-        self.0
-    }
 }
 
 impl Layout {

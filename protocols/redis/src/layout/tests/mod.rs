@@ -1,6 +1,5 @@
 //! Layouts of real servers, and the rules that any layout keeps.
 
-mod changes;
 mod cluster;
 mod hash;
 mod mistakes;
