@@ -172,20 +172,6 @@ fn check_login(config: &RedisListener, path: &str, mistakes: &mut Vec<RedisMista
             "method `certificate` needs TLS that asks for one: `tls.mode`, `tls.client_ca` and `tls.client_auth`";
         mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
     }
-    check_promises(config, path, mistakes);
-}
-
-/// What can be written already, and is not held to before the session asks for it.
-fn check_promises(config: &RedisListener, path: &str, mistakes: &mut Vec<RedisMistake>) {
-    let login = &config.login;
-    if login.method == RedisLoginMethod::Server {
-        let message = "method `server` is not there yet: connections are still opened as the cluster's own user";
-        mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
-    }
-    for (user, _) in login.users.iter().filter(|(_, user)| user.rules.is_some()) {
-        let message = "access rules are not there yet: everything would be allowed";
-        mistakes.push(mistake(format!("{path}.login.users.{user}.rules"), &message, &[]));
-    }
 }
 
 impl ListenerRules {

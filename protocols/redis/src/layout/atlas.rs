@@ -66,8 +66,10 @@ impl Atlas {
                 let mut book = self.book();
                 let layout = self.layout();
                 let known = |address: &Address| {
-                    let mut known = layout.nodes().map(|node| &node.endpoint).chain(seeds.iter());
-                    known.find(|endpoint| endpoint.address == *address).cloned()
+                    let mut nodes = layout.nodes();
+                    let node = nodes.find(|node| node.endpoint.address == *address).map(Arc::clone);
+                    let seed = || seeds.iter().find(|seed| seed.address == *address).map(Node::nameless);
+                    node.or_else(seed)
                 };
                 self.put(&mut book, Layout::ring(ring::shards(config, known)), CONFIGURED);
             }

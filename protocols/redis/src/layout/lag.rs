@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_redis_wire::topology::Replication;
 
-/// The most points of one history that are kept; beyond, every other one goes.
+/// The most points of one history that are kept.
 const POINTS: usize = 128;
 /// The most histories that are followed; a shard has one, and for a while two.
 const HISTORIES: usize = 4096;
@@ -75,13 +75,23 @@ impl History {
             _ => {}
         }
         if self.points.len() >= POINTS {
-            let mut keep = false;
-            self.points.retain(|_| {
-                keep = !keep;
-                keep
-            });
+            self.thin_out(now);
         }
         self.points.push_back((now, offset));
+    }
+
+    /// Takes away the point that is missed least: whose neighbours are closest to each other for their age. So what is long
+    /// ago is known roughly, and what is recent precisely.
+    fn thin_out(&mut self, now: Instant) {
+        let gap = |at: usize| {
+            let (before, _) = self.points.get(at.checked_sub(1)?)?;
+            let (behind, _) = self.points.get(at + 1)?;
+            let age = now.saturating_duration_since(*behind).as_secs_f64();
+            Some((*behind - *before).as_secs_f64() / (age + 0.001))
+        };
+        let gaps = (0..self.points.len()).filter_map(|at| Some((at, gap(at)?)));
+        let least = gaps.min_by(|(_, a), (_, b)| a.total_cmp(b));
+        self.points.remove(least.map_or(0, |(at, _)| at));
     }
 
     fn behind(&self, offset: u64, now: Instant) -> Duration {

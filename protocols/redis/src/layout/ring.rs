@@ -55,8 +55,8 @@ impl PartialEq for Places {
     }
 }
 
-/// Every endpoint as a shard of its own, and where keys belong among them. `known` finds an endpoint that is in use.
-pub(super) fn shards(config: &RedisCluster, known: impl Fn(&Address) -> Option<Arc<Endpoint>>) -> (Vec<Shard>, Places) {
+/// Every endpoint as a shard of its own, and where keys belong among them. `known` finds a node that is in use.
+pub(super) fn shards(config: &RedisCluster, known: impl Fn(&Address) -> Option<Arc<Node>>) -> (Vec<Shard>, Places) {
     let endpoints = ordered(&config.endpoints);
     let members: Vec<Member> = endpoints
         .iter()
@@ -69,9 +69,13 @@ pub(super) fn shards(config: &RedisCluster, known: impl Fn(&Address) -> Option<A
         let RedisEndpoint {
             address, role, weight, ..
         } = endpoint;
-        let new = || Arc::new(Endpoint::new(address.clone(), None, *role, *weight));
+        let node = match known(address) {
+            Some(node) if node.id == name => node,
+            Some(node) => Node::new(Arc::clone(&node.endpoint), name),
+            None => Node::new(Arc::new(Endpoint::new(address.clone(), None, *role, *weight)), name),
+        };
         Shard {
-            primary: Some(Node::new(known(address).unwrap_or_else(new), name)),
+            primary: Some(node),
             replicas: Vec::new(),
         }
     });

@@ -41,11 +41,6 @@ enum Places {
 }
 
 impl Bucket {
-    /// A slot of a cluster.
-    pub(crate) const fn slot(slot: Slot) -> Self {
-        Self(slot.number())
-    }
-
     /// Where all data is in one place.
     pub(crate) const ONE: Self = Self(0);
 
@@ -57,6 +52,11 @@ impl Bucket {
     /// Its number.
     pub(crate) const fn number(self) -> u16 {
         self.0
+    }
+
+    /// A slot of a cluster.
+    pub(crate) const fn slot(slot: Slot) -> Self {
+        Self(slot.number())
     }
 }
 
@@ -148,24 +148,27 @@ impl Layout {
         reads.choose(self.shards.get(shard)?, turn)
     }
 
-    /// The slots that somebody serves, as ranges from and to; none but in a cluster.
-    pub(crate) fn served(&self) -> Vec<(u16, u16)> {
+    /// Whether nothing is known yet.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    /// The slots of each shard, as ranges from and to; none but in a cluster.
+    pub(crate) fn served(&self) -> Vec<Vec<(u16, u16)>> {
+        let mut served: Vec<Vec<(u16, u16)>> = vec![Vec::new(); self.shards.len()];
         let Places::Slots(table) = &self.places else {
-            return Vec::new();
+            return served;
         };
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for slot in (0..SLOTS).filter(|slot| table.get(usize::from(*slot)).is_some_and(|shard| *shard != NOBODY)) {
+        for (slot, shard) in (0..SLOTS).zip(table.iter()) {
+            let Some(ranges) = served.get_mut(usize::from(*shard)) else {
+                continue;
+            };
             match ranges.last_mut() {
                 Some((_, last)) if *last + 1 == slot => *last = slot,
                 _ => ranges.push((slot, slot)),
             }
         }
-        ranges
-    }
-
-    /// Whether nothing is known yet.
-    pub(crate) fn is_unknown(&self) -> bool {
-        self.shards.is_empty()
+        served
     }
 
     /// Whether every slot has somebody who takes its writes.

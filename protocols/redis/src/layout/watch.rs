@@ -81,6 +81,7 @@ async fn looks(atlas: &Arc<Atlas>, rules: &impl Fn() -> Option<Arc<ClusterRules>
             // Perhaps other servers altogether, with epochs of their own.
             watch.epochs = Epochs::default();
         }
+        let before = atlas.generation();
         let outcome = match atlas.topology().kind {
             Kind::Cluster => cluster::look(&mut watch, &rules).await,
             Kind::Sentinel => sentinel::look(&mut watch, &rules).await,
@@ -93,7 +94,8 @@ async fn looks(atlas: &Arc<Atlas>, rules: &impl Fn() -> Option<Arc<ClusterRules>
         };
         let pause = match (atlas.topology().kind, &outcome) {
             (Kind::Single, _) => SINGLE,
-            (_, Ok(true)) => rules.refresh,
+            // News spread step by step, so what has changed is looked at again.
+            (_, Ok(true)) if atlas.generation() == before => rules.refresh,
             _ => rules.refresh.min(WRONG),
         };
         if let Err(why) = outcome {

@@ -41,12 +41,12 @@ impl Buckets for Layout {
     }
 }
 
-/// The slots that clients are shown as served, as ranges.
-fn served(layout: &Layout) -> Vec<(u16, u16)> {
+/// The slots that clients are shown as served, by shards, as ranges.
+fn served(layout: &Layout) -> Vec<Vec<(u16, u16)>> {
     if layout.kind == Kind::Cluster {
         layout.served()
     } else {
-        vec![(0, SLOTS - 1)]
+        vec![vec![(0, SLOTS - 1)]]
     }
 }
 
