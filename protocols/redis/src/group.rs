@@ -18,13 +18,16 @@ use crate::passthrough::Credential;
 use crate::plan::ClusterRules;
 use crate::server::ServerPool;
 
+/// A layout as a core holds it: to take it for a while touches no count that cores share.
+pub(crate) type CoreLayout = Rc<Arc<Layout>>;
+
 /// What all clients of one cluster share on their core.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) cluster: Arc<str>,
     rules: RefCell<Arc<ClusterRules>>,
     /// The layout, and which one it is.
-    layout: RefCell<(Option<u64>, Rc<Arc<Layout>>)>,
+    layout: RefCell<(Option<u64>, CoreLayout)>,
     turn: Cell<u64>,
     pub(crate) metrics: GroupMetrics,
     pub(crate) trunks: RefCell<HashMap<Place, Vec<Rc<Trunk>>>>,
@@ -132,7 +135,7 @@ impl Group {
     }
 
     /// Which servers there are, as new as can be.
-    pub(crate) fn layout(&self) -> Rc<Arc<Layout>> {
+    pub(crate) fn layout(&self) -> CoreLayout {
         let rules = self.rules.borrow();
         let generation = rules.atlas.generation();
         let mut known = self.layout.borrow_mut();

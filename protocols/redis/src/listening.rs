@@ -1,5 +1,6 @@
 //! What the hub of a cluster knows of the cluster's servers.
 
+use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ struct Listening {
     room: Weak<RedisRoom>,
     group: Weak<Group>,
     identity: u64,
+    /// Where what any server can tell was opened to.
+    any: Rc<RefCell<Option<Arc<Node>>>>,
 }
 
 /// A hub for the clients of a cluster with this login.
@@ -28,18 +31,20 @@ pub(crate) fn hub(room: &Rc<RedisRoom>, group: &Rc<Group>, identity: u64) -> Rc<
         room: Rc::downgrade(room),
         group: Rc::downgrade(group),
         identity,
+        any: Rc::default(),
     };
+    let any = Rc::clone(&opener.any);
     let rules = HubRules {
         buffer: group.rules().pubsub_buffer,
         ..HubRules::default()
     };
     let hub = Hub::new(Arc::clone(&group.cluster), rules, Box::new(opener));
-    tokio::task::spawn_local(follow(Rc::downgrade(&hub), Rc::downgrade(group)));
+    tokio::task::spawn_local(follow(Rc::downgrade(&hub), Rc::downgrade(group), any));
     hub
 }
 
 /// Tells a hub of every new layout for as long as it is there.
-async fn follow(hub: Weak<Hub>, group: Weak<Group>) {
+async fn follow(hub: Weak<Hub>, group: Weak<Group>, any: Rc<RefCell<Option<Arc<Node>>>>) {
     loop {
         let Some(atlas) = group.upgrade().map(|group| Arc::clone(&group.rules().atlas)) else {
             return;
@@ -47,10 +52,16 @@ async fn follow(hub: Weak<Hub>, group: Weak<Group>) {
         let before = atlas.generation();
         // A reload can bring another atlas, which is looked for now and then.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), atlas.changed(before)).await;
-        match hub.upgrade() {
-            Some(hub) if atlas.generation() != before => hub.relocate(),
-            Some(_) => {}
-            None => return,
+        let (Some(hub), Some(group)) = (hub.upgrade(), group.upgrade()) else {
+            return;
+        };
+        if atlas.generation() == before {
+            continue;
+        }
+        hub.relocate();
+        let is_gone = any.borrow().as_ref().is_some_and(|node| !group.knows(&node.endpoint));
+        if is_gone {
+            hub.hang_up(&Spot::Any);
         }
     }
 }
@@ -66,7 +77,9 @@ impl Listening {
                     .primaries()
                     .find(is_well)
                     .or_else(|| layout.nodes().find(is_well));
-                first.or_else(|| layout.nodes().next()).cloned()
+                let node = first.or_else(|| layout.nodes().next()).cloned();
+                self.any.borrow_mut().clone_from(&node);
+                node
             }
             Spot::Node(address) => {
                 let known = layout.nodes().find(|node| node.endpoint.address == *address);

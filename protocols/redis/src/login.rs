@@ -87,12 +87,6 @@ pub(crate) fn shown<'a>(users: &Users, command: &Command<'a>) -> Result<(&'a [u8
     }
 }
 
-/// Checks AUTH; who it is, or the error to answer.
-pub(crate) fn auth(users: &Users, command: &Command<'_>) -> Result<String, &'static str> {
-    let (user, password) = shown(users, command)?;
-    verify(users, user, password)
-}
-
 /// Checks a user's password.
 pub(crate) fn verify(users: &Users, user: &[u8], password: &[u8]) -> Result<String, &'static str> {
     // Where nobody has to log in the default user is there, and takes any password.

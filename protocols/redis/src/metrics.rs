@@ -3,9 +3,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tidegate_telemetry::{Counter, Family, Histogram, Registry};
+use tidegate_telemetry::{Counter, Family, Gauge, Histogram, Registry};
 
-use crate::hub::HubTally;
+use crate::hub::Hub;
 
 /// The families of Redis's metrics; handles of them are made per core, cluster and user, never per session.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) struct Families {
     resent: Family<Counter>,
     messages: Family<Counter>,
     deliveries: Family<Counter>,
+    topics: Family<Gauge>,
 }
 
 /// What one core counts for the clients of one cluster and user. One writer: the core's thread.
@@ -45,6 +46,7 @@ pub(crate) struct GroupMetrics {
     pub(crate) lost: Counter,
     messages: Counter,
     deliveries: Counter,
+    topics: Gauge,
     resent: Family<Counter>,
     cluster: String,
     by_reason: RefCell<HashMap<&'static str, Counter>>,
@@ -104,6 +106,11 @@ impl Families {
                 "Published messages laid out for clients",
                 &CLUSTER,
             ),
+            topics: registry.gauge(
+                "tidegate_redis_topics",
+                "Channels, patterns and shard channels that are subscribed to at servers",
+                &CLUSTER,
+            ),
         }
     }
 
@@ -131,6 +138,7 @@ impl Families {
             lost: self.lost.handle(&labels),
             messages: self.messages.handle(&labels),
             deliveries: self.deliveries.handle(&labels),
+            topics: self.topics.handle(&labels),
             resent: self.resent.clone(),
             cluster: cluster.to_owned(),
             by_reason: RefCell::default(),
@@ -158,11 +166,16 @@ impl UserMetrics {
 
 impl GroupMetrics {
     /// Counts what hubs have done since the last time.
-    pub(crate) fn heard<'t>(&self, tallies: impl Iterator<Item = &'t HubTally>) {
-        for tally in tallies {
+    pub(crate) fn heard(&self, hubs: &[Rc<Hub>]) {
+        let mut topics = 0;
+        for hub in hubs {
+            let tally = hub.tally();
             self.messages.add(tally.messages.take());
             self.deliveries.add(tally.deliveries.take());
+            self.lost.add(tally.losses.take());
+            topics += i64::try_from(hub.topics()).unwrap_or(i64::MAX);
         }
+        self.topics.set(topics);
     }
 
     /// Counts a command that is sent again.

@@ -114,15 +114,22 @@ mod tests {
             "connect": { "timeout": "2s" },
         });
         let config: RedisCluster = serde_json::from_value(config).unwrap();
-        let cluster = Arc::new(Cluster::new("app".to_owned(), config.balance, config.health));
+        let cluster = Arc::new(Cluster::new(
+            "app".to_owned(),
+            config.balance.unwrap_or_default(),
+            config.health,
+        ));
         cluster.apply(&targets(&config));
         let clusters = BTreeMap::from([("app".to_owned(), config)]);
         let plan = RedisPlan::build(
             &BTreeMap::new(),
             &clusters,
             &HashMap::from([("app".to_owned(), cluster)]),
+            HashMap::new(),
         );
-        Arc::clone(&plan.unwrap().clusters["app"])
+        let rules = Arc::clone(&plan.unwrap().clusters["app"]);
+        rules.adopt();
+        rules
     }
 
     #[test]

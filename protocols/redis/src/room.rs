@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -228,6 +228,23 @@ impl RedisRoom {
                 }
             }
         }
+        for hub in group.hubs() {
+            for (spot, is_up) in hub.links() {
+                view.servers.push(ServerView {
+                    protocol: "redis",
+                    cluster: group.cluster.to_string(),
+                    endpoint: spot.to_string(),
+                    space: String::new(),
+                    user: user_of(group),
+                    ident: String::new(),
+                    state: if is_up { "subscribed" } else { "opening" },
+                    tls: false,
+                    age: Duration::ZERO,
+                    exchanges: 0,
+                    core: self.core.index,
+                });
+            }
+        }
         for (place, pool) in group.pools.borrow().iter() {
             let counts = pool.counts();
             view.pools.push(PoolView {
@@ -277,7 +294,7 @@ impl Room for RedisRoom {
         let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
         for group in groups {
             group.maintain(now);
-            group.metrics.heard(group.hubs().iter().map(|hub| hub.tally()));
+            group.metrics.heard(&group.hubs());
             let pools: Vec<_> = group
                 .pools
                 .borrow()

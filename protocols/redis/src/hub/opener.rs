@@ -1,3 +1,5 @@
+use std::fmt;
+
 use futures_util::future::LocalBoxFuture;
 use tidegate_base::{Address, Refusal};
 use tidegate_net::Stream;
@@ -10,6 +12,15 @@ pub(crate) enum Spot {
     Any,
     /// This server.
     Node(Address),
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Node(address) => address.fmt(f),
+        }
+    }
 }
 
 /// What the hub must know of the servers. It asks; the layout of a cluster is none of its business.

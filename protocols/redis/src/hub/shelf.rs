@@ -51,6 +51,7 @@ impl<T> Shelf<T> {
         used.map(|(number, _)| number)
     }
 
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

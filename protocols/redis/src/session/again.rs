@@ -249,9 +249,8 @@ impl Session {
         asking: bool,
         effect: Effect,
     ) -> Poll<Result<(), String>> {
-        let node = match node.or_else(|| self.route_of(job).map(|(node, _)| node)) {
-            Some(node) => node,
-            None => return Poll::Ready(Err(self.nobody().to_owned())),
+        let Some(node) = node.or_else(|| self.route_of(job).map(|(node, _)| node)) else {
+            return Poll::Ready(Err(self.nobody().to_owned()));
         };
         self.give_back_own();
         if self.own.is_some() {

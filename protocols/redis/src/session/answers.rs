@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use tidegate_base::{Reason, Refusal};
 use tidegate_redis_wire::reply::{self, Version};
 use tidegate_redis_wire::request::Command;
-use tidegate_redis_wire::table::{Channels, Effect};
+use tidegate_redis_wire::table::{Channels, Effect, Servers};
 
 use super::proving::Proven;
 use super::route::Route;
@@ -31,6 +31,8 @@ impl Session {
             Effect::Reply => self.say(|writer| writer.error(NO_REPLY)),
             // Every gateway serves every slot, and asks whom it was configured to.
             Effect::ReadOnly | Effect::ReadWrite | Effect::Asking if self.rules.advertise.is_some() => self.say_ok(),
+            // A Valkey without cluster support lets READONLY be.
+            Effect::ReadOnly | Effect::ReadWrite if self.flavour() == Servers::VALKEY => self.say_ok(),
             Effect::ReadOnly | Effect::ReadWrite | Effect::Asking => self.say(|writer| writer.error(NO_CLUSTER)),
             Effect::Reset => {
                 self.own = None;
@@ -57,14 +59,12 @@ impl Session {
     /// A way of this kind to a server, to hear whether there is one.
     fn join(&mut self, cx: &Context<'_>, key: Key) -> Poll<Result<usize, Refusal>> {
         let layout = self.group.layout();
-        match self.to_any(&layout) {
-            Route::To(node, _) => self.way(cx, &node, key),
-            _ => {
-                let text = self.nobody();
-                let (code, text) = text.split_once(' ').unwrap_or(("ERR", text));
-                Poll::Ready(Err(Refusal::new(Reason::Unavailable, text).with_code(code)))
-            }
+        if let Route::To(node, _) = self.to_any(&layout) {
+            return self.way(cx, &node, key);
         }
+        let text = self.nobody();
+        let (code, text) = text.split_once(' ').unwrap_or(("ERR", text));
+        Poll::Ready(Err(Refusal::new(Reason::Unavailable, text).with_code(code)))
     }
 
     /// The client is as it was when it came, and must log in again where others must.
@@ -280,7 +280,7 @@ impl Session {
         });
     }
 
-    fn say_ok(&mut self) {
+    pub(super) fn say_ok(&mut self) {
         self.say(|writer| writer.simple("OK"));
     }
 

@@ -49,13 +49,13 @@ impl Session {
                 let seat = self.hub_seat(cx);
                 seat.listen(kind, names);
             }
-            Effect::Unsubscribe(kind) => match &self.hub {
-                Some(seat) => seat.leave(kind, names),
-                None => {
+            Effect::Unsubscribe(kind) => {
+                let Some(seat) = &self.hub else {
                     self.unsubscribe(kind, command);
                     return true;
-                }
-            },
+                };
+                seat.leave(kind, names);
+            }
             _ => return false,
         }
         self.stream_on();

@@ -47,6 +47,7 @@ use crate::admit::Client;
 use crate::dial::Key;
 use crate::group::Group;
 use crate::hub::HubSeat;
+use crate::layout::Layout;
 use crate::login::Circumstances;
 use crate::metrics::UserMetrics;
 use crate::passthrough::Credential;
@@ -92,6 +93,8 @@ pub(crate) struct Session {
     spare_ends: Vec<usize>,
     /// What is to be sent again, in order.
     again: VecDeque<Again>,
+    /// The gateways that the client is shown as a cluster, for this layout.
+    gateways: Option<(Arc<Layout>, Rc<crate::shown::Shown>)>,
     /// What the client listens to.
     hub: Option<HubSeat>,
     /// What the client may do; `None` when that is everything.
@@ -169,6 +172,7 @@ impl Session {
             spare_ends: Vec::new(),
             again: VecDeque::new(),
             unsettled: 0,
+            gateways: None,
             hub: None,
             acl: None,
             credential: None,

@@ -208,13 +208,13 @@ impl Session {
                 }
             }
             Place::Shared => self.on_way(cx, row, command),
-            Place::Own | Place::Gateway => match self.own_or_primary() {
-                Some(node) => self.at_own(cx, &node, row, effect, command.bytes()),
-                None => {
+            Place::Own | Place::Gateway => {
+                let Some(node) = self.own_or_primary() else {
                     let words = self.nobody();
-                    self.answer_error(words)
-                }
-            },
+                    return self.answer_error(words);
+                };
+                self.at_own(cx, &node, row, effect, command.bytes())
+            }
         }
     }
 

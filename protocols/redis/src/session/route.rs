@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tidegate_redis_wire::request::Command;
@@ -8,7 +9,8 @@ use tidegate_redis_wire::table::{Access, Row, Servers};
 use super::Session;
 use super::parts::Parts;
 use crate::dial::Key;
-use crate::layout::{Bucket, Layout, Node, RedisKind as Kind, RedisReadsFrom};
+use crate::group::CoreLayout;
+use crate::layout::{Bucket, Layout, Node, RedisKind as Kind, RedisReadsFrom, Shard};
 use crate::scatter::{self, Buckets, Way, Which};
 use crate::shown::{self, Seen, Shown};
 
@@ -68,12 +70,8 @@ impl Session {
         if is_elsewhere || layout.kind == Kind::Single && self.rules.advertise.is_none() {
             return false;
         }
-        let rules = Arc::clone(&self.rules);
-        let shown = rules.advertise.as_ref().map(|gateways| {
-            let shown = Shown::new(&gateways.this, &gateways.peers, &served(&layout));
-            shown.over_tls(self.shared.is_tls)
-        });
-        let seen = shown.as_ref().map_or(Seen::Nothing, Seen::Gateways);
+        let shown = self.gateways(&layout);
+        let seen = shown.as_deref().map_or(Seen::Nothing, Seen::Gateways);
         let mut words = Vec::new();
         let answered = shown::answer(command, seen, self.flavour(), self.key.version, &mut words);
         if answered == shown::Answer::Server {
@@ -83,8 +81,41 @@ impl Session {
         true
     }
 
+    /// The gateways that the client is shown as a cluster.
+    fn gateways(&mut self, layout: &CoreLayout) -> Option<Rc<Shown>> {
+        let gateways = self.rules.advertise.as_ref()?;
+        if let Some((known, shown)) = &self.gateways
+            && Arc::ptr_eq(known, layout)
+        {
+            return Some(Rc::clone(shown));
+        }
+        let shown = Shown::new(&gateways.this, &gateways.peers, &served(layout));
+        let shown = Rc::new(shown.over_tls(self.shared.is_tls));
+        self.gateways = Some((Arc::clone(layout), Rc::clone(&shown)));
+        Some(shown)
+    }
+
+    /// What goes to all goes to these: all servers, or those of the shards that this gateway is shown as, since a client
+    /// that knows clusters asks every node.
+    fn members(&mut self, layout: &CoreLayout, which: Which) -> Vec<Arc<Node>> {
+        let shown = self.gateways(layout).filter(|_| layout.kind == Kind::Cluster);
+        let own = shown.as_ref().map_or(&[][..], |shown| shown.shards());
+        let shards: Vec<&Shard> = if own.is_empty() {
+            layout.shards.iter().collect()
+        } else {
+            own.iter().filter_map(|at| layout.shards.get(*at)).collect()
+        };
+        let primaries = shards.iter().filter_map(|shard| shard.primary.as_ref());
+        // A replica that is gone hears from its primary, or is told when it is back.
+        let replicas = shards.iter().flat_map(|shard| &shard.replicas).filter(is_well);
+        match which {
+            Which::Primaries => primaries.cloned().collect(),
+            Which::Nodes => primaries.chain(replicas).cloned().collect(),
+        }
+    }
+
     /// Whose words the gateway speaks: those of the servers that the client has to do with.
-    fn flavour(&self) -> Servers {
+    pub(super) fn flavour(&self) -> Servers {
         let mut lines = self.ways.iter().filter_map(|way| way.seat.as_ref());
         match lines.next() {
             Some(seat) if seat.line.greeting.server == "valkey" => Servers::VALKEY,
@@ -105,17 +136,17 @@ impl Session {
             Way::Any => self.to_any(&layout),
             Way::Parts(scatter) => Route::Parts(Parts::pieces(scatter)),
             Way::All(which, scatter) => {
-                let nodes = members(&layout, which);
+                let nodes = self.members(&layout, which);
                 if nodes.is_empty() {
                     return Route::Nobody;
                 }
                 Route::Parts(Parts::all(scatter, nodes))
             }
             Way::Scan(step) => {
-                let servers = layout.primaries().count();
-                match layout.primaries().nth(step.server()) {
-                    Some(node) => Route::Parts(Parts::scan(step, Arc::clone(node), servers)),
-                    None if servers == 0 => Route::Nobody,
+                let nodes = self.members(&layout, Which::Primaries);
+                match nodes.get(step.server()) {
+                    Some(node) => Route::Parts(Parts::scan(step, Arc::clone(node), nodes.len())),
+                    None if nodes.is_empty() => Route::Nobody,
                     None => Route::Answer(super::parts::end_of_scan(self.key.version)),
                 }
             }
@@ -157,17 +188,11 @@ impl Session {
     }
 }
 
+/// Whether a node is well; as filters of iterators call it.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "filters pass a reference to their item"
+)]
 fn is_well(node: &&Arc<Node>) -> bool {
     node.endpoint.is_well()
-}
-
-fn members(layout: &Layout, which: Which) -> Vec<Arc<Node>> {
-    match which {
-        Which::Primaries => layout.primaries().cloned().collect(),
-        Which::Nodes => {
-            // A replica that is gone hears from its primary, or is told when it is back.
-            let replicas = layout.shards.iter().flat_map(|shard| &shard.replicas).filter(is_well);
-            layout.primaries().chain(replicas).cloned().collect()
-        }
-    }
 }

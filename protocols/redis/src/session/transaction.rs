@@ -58,7 +58,7 @@ impl Session {
             Effect::Multi if self.own.is_none() => {
                 let bytes = command.bytes().to_vec();
                 self.transaction = Some(Box::new(Transaction { bytes, count: 1 }));
-                self.say(|writer| writer.ok());
+                self.say_ok();
                 Spread::Taken
             }
             Effect::Multi | Effect::Unwatch if self.own.is_some() => self.own_node(),
@@ -129,7 +129,7 @@ impl Session {
         let node = match (effect, way) {
             (Effect::Discard, _) => {
                 self.transaction = None;
-                self.say(|writer| writer.ok());
+                self.say_ok();
                 return Spread::Taken;
             }
             (Effect::Exec, _) if count == 1 => {

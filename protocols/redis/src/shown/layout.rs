@@ -1,8 +1,7 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
-use tidegate_redis_wire::reply::{self, Redirect, Version, Writer};
-use tidegate_redis_wire::slot::{SLOTS, Slot};
+use tidegate_redis_wire::slot::SLOTS;
 
 /// A gateway as a node of the cluster that clients see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,28 +161,12 @@ impl Shown {
     }
 
     /// The gateway that a slot is shown at; this one for what nobody serves.
-    pub(crate) fn gateway(&self, slot: Slot) -> Option<&Gateway> {
+    #[cfg(test)]
+    pub(crate) fn gateway(&self, slot: tidegate_redis_wire::slot::Slot) -> Option<&Gateway> {
         let at = self.ranges.partition_point(|(_, last, _)| *last < slot.number());
         let range = self.ranges.get(at).filter(|(first, _, _)| *first <= slot.number());
         let place = range.map_or(self.this, |(_, _, place)| *place);
         self.gateways.get(place)
-    }
-
-    /// Writes a redirect that came from a real node as one to a gateway, which every slot can be asked at: behind it the
-    /// client's next try finds what has moved.
-    pub(crate) fn redirect(&self, redirect: &Redirect<'_>, version: Version, out: &mut Vec<u8>) {
-        let mut writer = Writer::new(out, version);
-        match self.gateway(redirect.slot) {
-            Some(gateway) => reply::redirect(
-                &mut writer,
-                &Redirect {
-                    host: Some(&gateway.host),
-                    port: gateway.port,
-                    ..*redirect
-                },
-            ),
-            None => writer.error("TRYAGAIN the slot is on the move"),
-        }
     }
 }
 

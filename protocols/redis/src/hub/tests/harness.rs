@@ -25,7 +25,6 @@ use crate::hub::{Hub, HubRules, HubSeat, Opener, Spot};
 pub(super) struct Dialler {
     pub(super) seeds: Vec<SocketAddr>,
     pub(super) user: Option<(&'static str, &'static str)>,
-    pub(super) is_cluster: bool,
     /// Who has which slot.
     pub(super) owners: Rc<RefCell<HashMap<u16, SocketAddr>>>,
     /// How often it was told that something has moved.
@@ -37,7 +36,6 @@ impl Dialler {
         let dialler = Self {
             seeds,
             user: None,
-            is_cluster,
             owners: Rc::default(),
             moves: Rc::default(),
         };

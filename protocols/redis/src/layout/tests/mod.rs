@@ -38,7 +38,7 @@ impl Followed {
             .enable_all()
             .build()
             .unwrap();
-        let redis = Redis::new();
+        let redis = Redis::new(&tidegate_telemetry::Registry::new());
         redis.install(plan(endpoints, more));
         runtime.spawn(Arc::clone(&redis).watch_health());
         Self { redis, runtime }
@@ -80,6 +80,7 @@ fn plan(endpoints: &[Json], more: &Json) -> RedisPlan {
         &BTreeMap::new(),
         &BTreeMap::from([("app".to_owned(), config)]),
         &HashMap::from([("app".to_owned(), Arc::new(cluster))]),
+        HashMap::new(),
     )
     .unwrap()
 }

@@ -3,7 +3,7 @@
 mod server;
 
 use proptest::prelude::*;
-use tidegate_redis_wire::reply::{Cursor, Failure, Version};
+use tidegate_redis_wire::reply::{Cursor, Version};
 use tidegate_redis_wire::request::{self, Limits, Splitter, Step};
 use tidegate_redis_wire::slot::{SLOTS, Slot};
 use tidegate_redis_wire::table::Servers;
@@ -178,23 +178,6 @@ fn who_would_change_the_cluster_is_told_where() {
     ] {
         assert_eq!(ask(words), None, "{words:?}");
     }
-}
-
-#[test]
-fn redirects_lead_to_gateways() {
-    let shown = shown(2, 0, &[vec![(0, 9)], vec![(8000, 8009)]]);
-    let redirect = |text: &str| {
-        let mut out = Vec::new();
-        shown.redirect(
-            &Failure::new(text.as_bytes()).redirect().unwrap(),
-            Version::Resp2,
-            &mut out,
-        );
-        String::from_utf8(out).unwrap()
-    };
-    assert_eq!(redirect("MOVED 8001 127.0.0.1:6379"), "-MOVED 8001 10.0.0.1:7001\r\n");
-    assert_eq!(redirect("ASK 3 redis-3.internal:6379"), "-ASK 3 10.0.0.1:7000\r\n");
-    assert_eq!(redirect("MOVED 100 ?:6379"), "-MOVED 100 10.0.0.1:7000\r\n");
 }
 
 #[test]
