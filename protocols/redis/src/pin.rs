@@ -112,6 +112,20 @@ fn without_own(effect: Effect) -> Place {
 }
 
 impl Pin {
+    /// A clean connection, with memory to work in.
+    pub(crate) fn new(expected: VecDeque<Effect>) -> Self {
+        Self {
+            expected,
+            ..Self::default()
+        }
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn into_expected(mut self) -> VecDeque<Effect> {
+        self.expected.clear();
+        self.expected
+    }
+
     /// Whether nothing of the client is left on the connection, and nothing more is to come from it.
     pub(crate) fn is_clean(&self) -> bool {
         self.expected.is_empty() && !self.holds_state()

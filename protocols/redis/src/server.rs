@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -6,6 +7,9 @@ use tidegate_cluster::Endpoint;
 use tidegate_net::{Outgoing, Stream};
 use tidegate_pool::{Lease, Pool, Seat};
 use tidegate_redis_wire::reply::Cursor;
+use tidegate_redis_wire::table::Effect;
+
+use crate::session::Job;
 
 pub(crate) type ServerPool = Pool<Box<Server>, (), Refusal>;
 pub(crate) type ServerLease = Lease<Box<Server>, (), Refusal>;
@@ -25,6 +29,8 @@ pub(crate) struct Server {
     /// The first bytes of the reply that is arriving.
     pub(crate) head: Vec<u8>,
     pub(crate) endpoint: Arc<Endpoint>,
+    /// Memory for the next who has it.
+    pub(crate) desk: (VecDeque<Effect>, VecDeque<Option<Job>>),
 }
 
 impl Server {
@@ -36,6 +42,7 @@ impl Server {
             held: Vec::new(),
             head: Vec::with_capacity(HEAD),
             endpoint,
+            desk: Default::default(),
         }
     }
 

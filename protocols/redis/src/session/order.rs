@@ -53,7 +53,7 @@ pub(super) struct Ticket {
 
 /// What an answer of a server is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Job {
+pub(crate) struct Job {
     /// The ticket's number.
     pub(super) number: u64,
     /// Which part of the command.

@@ -54,17 +54,18 @@ enum Said {
 }
 
 impl Own {
-    pub(super) fn new(lease: ServerLease, node: Arc<Node>) -> Self {
+    pub(super) fn new(mut lease: ServerLease, node: Arc<Node>) -> Self {
+        let (expected, owed) = std::mem::take(&mut lease.desk);
         Self {
             node,
             multi: false,
             crossed: false,
             lease,
-            pin: Pin::default(),
+            pin: Pin::new(expected),
             ends: None,
             is_push: false,
             blocks: 0,
-            owed: VecDeque::new(),
+            owed,
         }
     }
 
@@ -240,8 +241,9 @@ impl Session {
     pub(super) fn give_back_own(&mut self) {
         let is_free = |own: &Own| own.pin.is_clean() && own.lease.is_between() && own.lease.out.is_empty();
         if !self.is_flowing
-            && let Some(own) = self.own.take_if(|own| is_free(own))
+            && let Some(mut own) = self.own.take_if(|own| is_free(own))
         {
+            own.lease.desk = (own.pin.into_expected(), std::mem::take(&mut own.owed));
             own.lease.give_back(self.room.core.now());
         }
     }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use tidegate_chain::{Outcome, Part};
-use tidegate_redis_wire::reply::{Code, Failure};
+use tidegate_redis_wire::reply::Failure;
 
 use super::Session;
 use super::order::Job;
@@ -22,22 +22,33 @@ impl Session {
             self.part_came(job, bytes, ended, from);
             return false;
         }
-        let is_failure = !ticket.is_begun && bytes.first() == Some(&b'-');
-        let is_plain = ticket.held.is_empty() && ticket.instead.is_none() && !is_failure;
-        if is_next && is_plain && !(shows && ticket.is_shown) {
+        let is_fresh = !ticket.is_begun && ticket.held.is_empty();
+        let is_failure = is_fresh && bytes.first() == Some(&b'-');
+        let (is_plain, is_shown) = (ticket.held.is_empty() && ticket.instead.is_none(), ticket.is_shown);
+        if is_failure && ended && self.is_turned_away(job, failure_of(bytes), from) {
+            return false;
+        }
+        let Some(ticket) = self.order.get(number) else {
+            return false;
+        };
+        let is_plain = is_plain && ticket.instead.is_none() && (!is_failure || ended);
+        if is_next && is_plain && !(shows && is_shown) {
             ticket.is_begun = true;
             if ended {
-                let code = (bytes.first() == Some(&b'!')).then(|| "ERR".to_owned());
-                if ticket.is_shown {
-                    self.chain_reply(&[], false, Some(outcome(code.as_deref())));
+                let code = if is_fresh { code_of(bytes) } else { None };
+                if is_shown {
+                    self.chain_reply(&[], false, Some(outcome(code)));
                 }
-                self.complete(code.as_deref());
+                self.complete(code);
             }
             return true;
         }
+        let was_held = !is_fresh;
         self.order.hold(number, bytes);
-        if ended {
+        if ended && was_held {
             self.answer_ended(number, from);
+        } else if ended && let Some(ticket) = self.order.get(number) {
+            ticket.is_done = true;
         }
         self.check_weight();
         false
@@ -107,11 +118,9 @@ impl Session {
     /// All of an answer is held. It waits for its turn, unless it says that the command must be sent elsewhere.
     fn answer_ended(&mut self, number: u64, from: usize) {
         let Some(ticket) = self.order.get(number) else { return };
-        if !ticket.is_begun
-            && let Some((b'-', text)) = ticket.held.split_first()
-        {
-            let text = text.strip_suffix(b"\r\n").unwrap_or(text).to_vec();
-            if self.is_turned_away(Job::whole(number), Failure::new(&text), from) {
+        if !ticket.is_begun && ticket.held.first() == Some(&b'-') {
+            let held = ticket.held.clone();
+            if self.is_turned_away(Job::whole(number), failure_of(&held), from) {
                 self.order.take_held(number);
                 return;
             }
@@ -153,7 +162,7 @@ impl Session {
             let words = instead.as_deref().unwrap_or(&held);
             let code = is_done.then(|| code_of(words));
             if is_shown {
-                let end = code.as_ref().map(|code| outcome(code.as_deref()));
+                let end = code.map(outcome);
                 let words = match self.chain_reply(if shows { words } else { &[] }, is_cut, end) {
                     changed if shows => changed,
                     _ => Cow::Borrowed(words),
@@ -164,7 +173,7 @@ impl Session {
             }
             self.room.core.buffers.give_back(&mut held);
             if let Some(code) = code {
-                self.complete(code.as_deref());
+                self.complete(code);
             }
         }
     }
@@ -184,7 +193,7 @@ impl Session {
     }
 
     /// The oldest command is answered, with an error of this code or well.
-    fn complete(&mut self, code: Option<&str>) {
+    fn complete(&mut self, code: Option<&'static str>) {
         let Some(ticket) = self.order.pop() else { return };
         self.unsettled -= usize::from(ticket.tries > 0);
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
@@ -197,19 +206,16 @@ fn outcome(code: Option<&str>) -> Outcome<'_> {
     code.map_or(Outcome::Done, Outcome::Failed)
 }
 
-/// The first word of an error; `None` when it is none.
-pub(super) fn code_of(reply: &[u8]) -> Option<String> {
+/// The first word of an error, as far as it is known; `None` when it is none.
+fn code_of(reply: &[u8]) -> Option<&'static str> {
     match reply.split_first() {
-        Some((b'-', text)) => {
-            let failure = Failure::new(text.strip_suffix(b"\r\n").unwrap_or(text));
-            let word = if failure.code() == Code::Other {
-                b"ERR"
-            } else {
-                failure.word()
-            };
-            Some(String::from_utf8_lossy(word).into_owned())
-        }
-        Some((b'!', _)) => Some("ERR".to_owned()),
+        Some((b'-' | b'!', _)) => Some(failure_of(reply).code().word()),
         _ => None,
     }
+}
+
+/// An error reply as it is read.
+fn failure_of(reply: &[u8]) -> Failure<'_> {
+    let text = reply.get(1..).unwrap_or_default();
+    Failure::new(text.strip_suffix(b"\r\n").unwrap_or(text))
 }

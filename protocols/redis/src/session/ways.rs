@@ -14,7 +14,7 @@ use crate::layout::Node;
 use crate::line::{LineSeat, Mail};
 
 /// How many ends of replies a client that sleeps has room for.
-const FEW: usize = 64;
+const FEW: usize = 256;
 
 /// A client's way to one server: its seat at a shared connection.
 pub(super) struct Way {

@@ -68,6 +68,35 @@ pub struct Redirect<'a> {
     pub port: u16,
 }
 
+impl Code {
+    /// Its first word, `ERR` for any other.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Moved => "MOVED",
+            Self::Ask => "ASK",
+            Self::TryAgain => "TRYAGAIN",
+            Self::ClusterDown => "CLUSTERDOWN",
+            Self::CrossSlot => "CROSSSLOT",
+            Self::Loading => "LOADING",
+            Self::MasterDown => "MASTERDOWN",
+            Self::ReadOnly => "READONLY",
+            Self::NoReplicas => "NOREPLICAS",
+            Self::Busy => "BUSY",
+            Self::NoScript => "NOSCRIPT",
+            Self::NoAuth => "NOAUTH",
+            Self::WrongPass => "WRONGPASS",
+            Self::NoPerm => "NOPERM",
+            Self::NoProto => "NOPROTO",
+            Self::ExecAbort => "EXECABORT",
+            Self::OutOfMemory => "OOM",
+            Self::Misconfigured => "MISCONF",
+            Self::Unblocked => "UNBLOCKED",
+            Self::WrongType => "WRONGTYPE",
+            Self::Other => "ERR",
+        }
+    }
+}
+
 impl<'a> Failure<'a> {
     /// An error by its text.
     pub const fn new(text: &'a [u8]) -> Self {
