@@ -24,6 +24,9 @@ const MOST_ASKED: usize = 25;
 /// The most nodes that a cluster may have. The specification thinks of a thousand.
 const MOST_NODES: usize = 16_384;
 
+/// Consecutive slots and who serves them, by id and port.
+type Served<'a> = (Slot, Slot, Vec<(&'a str, u16)>);
+
 /// What one node tells of its cluster.
 #[derive(Debug)]
 struct Answer {
@@ -168,7 +171,7 @@ fn address(node: &Told, asked: &Address) -> Option<Address> {
 }
 
 /// Who serves which slots, to compare by: the primary first, and the replicas in one order.
-fn served(answer: &Answer) -> Vec<(Slot, Slot, Vec<(&str, u16)>)> {
+fn served(answer: &Answer) -> Vec<Served<'_>> {
     let ranges = answer.ranges.iter().map(|range| {
         let mut nodes: Vec<_> = range.nodes.iter().map(|node| (node.id.as_str(), node.port)).collect();
         if let Some((_, replicas)) = nodes.split_first_mut() {
