@@ -15,7 +15,7 @@ use tidegate_dns::{Dns, DnsConfig};
 use tidegate_engine::{ListenerConfig, ListenerPlan, Protocol, RuntimeConfig};
 use tidegate_fixed::Fixed;
 use tidegate_postgres::{PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPlan, targets};
-use tidegate_redis::{Redis, RedisCluster, RedisListener, RedisMistake, RedisPlan};
+use tidegate_redis::{Redis, RedisCluster, RedisKind, RedisListener, RedisMistake, RedisPlan};
 use tidegate_telemetry::{LogConfig, Registry};
 
 use crate::builder::{Builder, Kept, Purpose};
@@ -252,6 +252,11 @@ impl Parts {
             }
             Servers::Redis(Discovered { cluster, discovery }) => {
                 self.redis.1.insert(name.to_owned(), cluster.clone());
+                if cluster.topology.kind == RedisKind::Hash && *discovery != Discovery::Fixed {
+                    let message = "the members of a ring are those of the configuration: leave it `fixed`";
+                    let path = format!("clusters.{name}.discovery");
+                    builder.findings.push(Finding::new(path, message));
+                }
                 let targets = tidegate_redis::targets(cluster);
                 (cluster.balance.unwrap_or_default(), cluster.health, targets, *discovery)
             }

@@ -144,7 +144,7 @@ impl Atlas {
             node.set_lag(book.lags.of(info, now));
         }
         drop(book);
-        if is_primary != info.is_master {
+        if node.note_followers(info.followers) || is_primary != info.is_master {
             self.refresh();
         }
     }

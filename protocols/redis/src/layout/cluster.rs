@@ -6,7 +6,7 @@ use tidegate_base::Address;
 use tidegate_cluster::{Endpoint, Role};
 use tidegate_redis_wire::ReplyError;
 use tidegate_redis_wire::reply::{Node as Told, SlotRange, Value};
-use tidegate_redis_wire::slot::SLOTS;
+use tidegate_redis_wire::slot::Slot;
 use tidegate_redis_wire::topology::{ClusterInfo, slot_ranges};
 
 use super::book::Known;
@@ -23,6 +23,9 @@ const AT_ONCE: usize = 5;
 const MOST_ASKED: usize = 25;
 /// The most nodes that a cluster may have. The specification thinks of a thousand.
 const MOST_NODES: usize = 16_384;
+
+/// Consecutive slots and who serves them, by id and port.
+type Served<'a> = (Slot, Slot, Vec<(&'a str, u16)>);
 
 /// What one node tells of its cluster.
 #[derive(Debug)]
@@ -54,8 +57,8 @@ pub(super) async fn look(watch: &mut Watch, rules: &Arc<ClusterRules>) -> Result
     watch.seeds_answered();
     let layout = watch.atlas.layout();
     let is_missed = |endpoint: &Arc<Endpoint>| layout.nodes().any(|node| Arc::ptr_eq(&node.endpoint, endpoint));
-    let owners = owners(newest);
-    let agree = |(_, answer): &(_, Answer)| answer.info.current_epoch < epoch || self::owners(answer) == owners;
+    let served = served(newest);
+    let agree = |(_, answer): &(_, Answer)| answer.info.current_epoch < epoch || self::served(answer) == served;
     Ok(newest.info.is_ok
         && layout.is_whole()
         && survey.answers.iter().all(agree)
@@ -167,16 +170,18 @@ fn address(node: &Told, asked: &Address) -> Option<Address> {
     })
 }
 
-/// Who has each slot, to compare by.
-fn owners(answer: &Answer) -> Vec<Option<(&str, u16)>> {
-    let mut owners = vec![None; usize::from(SLOTS)];
-    for range in &answer.ranges {
-        let bounds = usize::from(range.first.number())..=usize::from(range.last.number());
-        if let (Some(slots), Some(node)) = (owners.get_mut(bounds), range.nodes.first()) {
-            slots.fill(Some((node.id.as_str(), node.port)));
+/// Who serves which slots, to compare by: the primary first, and the replicas in one order.
+fn served(answer: &Answer) -> Vec<Served<'_>> {
+    let ranges = answer.ranges.iter().map(|range| {
+        let mut nodes: Vec<_> = range.nodes.iter().map(|node| (node.id.as_str(), node.port)).collect();
+        if let Some((_, replicas)) = nodes.split_first_mut() {
+            replicas.sort_unstable();
         }
-    }
-    owners
+        (range.first, range.last, nodes)
+    });
+    let mut ranges: Vec<_> = ranges.collect();
+    ranges.sort_unstable();
+    ranges
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub(crate) struct Node {
     pub(crate) id: String,
     /// How far it is behind, in milliseconds.
     lag: AtomicU64,
+    /// How many follow it, as it said last.
+    followers: AtomicU64,
     /// How long an answer takes, in microseconds, smoothed.
     round_trip: AtomicU64,
 }
@@ -26,6 +28,7 @@ impl Node {
             endpoint,
             id,
             lag: AtomicU64::new(UNKNOWN),
+            followers: AtomicU64::new(UNKNOWN),
             round_trip: AtomicU64::new(UNKNOWN),
         })
     }
@@ -48,6 +51,12 @@ impl Node {
     pub(super) fn set_lag(&self, lag: Option<Duration>) {
         let lag = lag.and_then(|lag| u64::try_from(lag.as_millis()).ok());
         self.lag.store(lag.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
+    /// Takes note of how many follow it; `true` when it is another number than before.
+    pub(super) fn note_followers(&self, followers: u64) -> bool {
+        let before = self.followers.swap(followers, Ordering::Relaxed);
+        known(before).is_some_and(|before| before != followers)
     }
 
     /// One more measurement, which counts an eighth, as in TCP (RFC 6298, section 2). Only the checks write, one at a time.
