@@ -1,5 +1,5 @@
-//! A pass-through command allocates nothing in steady state, and what a transaction allocates is counted. One test alone in its process, so that nobody else's
-//! allocations count.
+//! A pass-through command allocates nothing in steady state, and what a transaction allocates is counted. One test alone
+//! in its process, so that nobody else's allocations count.
 
 mod common;
 
