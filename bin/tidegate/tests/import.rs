@@ -53,7 +53,6 @@ fn mistakes_are_told_and_nothing_is_written() {
 }
 
 #[test]
-#[ignore = "until topology lands"]
 fn what_is_written_is_a_configuration() {
     let folder = Folder::new();
     folder.write("nutcracker.yml", NUTCRACKER);
