@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::Port;
+use crate::{Port, wait_until};
 
 /// How often a relay thread looks at the faults while nothing arrives.
 const TICK: Duration = Duration::from_millis(10);
@@ -121,8 +121,13 @@ impl FaultProxy {
     }
 
     fn end_all(&self, reset: bool) {
-        for link in locked(&self.shared.links).drain(..) {
+        let links: Vec<_> = locked(&self.shared.links).drain(..).collect();
+        for link in &links {
             link.end(reset);
+        }
+        // A reset is sent when the last one lets go of the socket.
+        for link in links {
+            wait_until(Duration::from_secs(2), || Arc::strong_count(&link) == 1);
         }
     }
 }

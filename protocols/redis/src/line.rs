@@ -173,36 +173,22 @@ impl Line {
     pub(crate) fn deliver(&self, bytes: &[u8], ended: bool) -> bool {
         let mut books = self.books.borrow_mut();
         let mut inboxes = self.inboxes.borrow_mut();
-        let index = match books.deliver(bytes.len()) {
-            Delivery::Unasked => return false,
-            Delivery::Swallow => None,
-            Delivery::Seat(index) => {
-                if let Some(inbox) = inboxes.get_mut(index) {
-                    if inbox.bytes.capacity() == 0 {
-                        inbox.bytes = self.buffers.take();
-                    }
-                    inbox.bytes.extend_from_slice(bytes);
-                    if ended {
-                        inbox.ends.push(inbox.bytes.len());
-                    }
-                }
-                Some(index)
+        let delivery = books.deliver(bytes.len());
+        if let Delivery::Seat(index) | Delivery::Overrun(index) = delivery
+            && let Some(inbox) = inboxes.get_mut(index)
+        {
+            // Who has mail already was woken for it.
+            let wakes = inbox.bytes.is_empty() || inbox.overrun;
+            inbox.lay(bytes, ended, delivery, &self.buffers);
+            if let Some(waker) = inbox.waker.as_ref().filter(|_| wakes || inbox.overrun) {
+                waker.wake_by_ref();
             }
-            Delivery::Overrun(index) => {
-                if let Some(inbox) = inboxes.get_mut(index) {
-                    inbox.overrun = true;
-                }
-                Some(index)
-            }
-        };
-        if ended {
+        }
+        if ended && delivery != Delivery::Unasked {
             books.complete();
             self.exchanges.set(self.exchanges.get() + 1);
         }
-        if let Some(waker) = index.and_then(|index| inboxes.get(index)?.waker.as_ref()) {
-            waker.wake_by_ref();
-        }
-        true
+        delivery != Delivery::Unasked
     }
 
     /// The connection is gone: everyone is told what is lost.
@@ -220,6 +206,23 @@ impl Line {
         }
         drop(inboxes);
         self.wake_thirsty();
+    }
+}
+
+impl Inbox {
+    /// Takes a stretch of a reply, or notes that it has too much already.
+    fn lay(&mut self, bytes: &[u8], ended: bool, delivery: Delivery, buffers: &Buffers) {
+        if matches!(delivery, Delivery::Overrun(_)) {
+            self.overrun = true;
+            return;
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes = buffers.take();
+        }
+        self.bytes.extend_from_slice(bytes);
+        if ended {
+            self.ends.push(self.bytes.len());
+        }
     }
 }
 
