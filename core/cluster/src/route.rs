@@ -45,6 +45,11 @@ impl Conditions {
         })
     }
 
+    /// Whether it depends on what a client calls itself, which it can change at any time.
+    pub fn looks_at_name(&self) -> bool {
+        self.application_name.is_some()
+    }
+
     /// Whether everything that is asked for holds.
     pub fn hold(&self, subject: &Subject<'_>) -> bool {
         let text = |pattern: &Option<Pattern>, value: &str| pattern.as_ref().is_none_or(|p| p.holds(value));

@@ -128,9 +128,15 @@ impl Default for RedisUser {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedisRoute {
-    /// What the client must be like; holds for everyone when absent. It is looked at when the client has logged in.
+    /// What the client must be like; holds for everyone when absent. It is looked at when the client has logged in, and
+    /// again when it changes its name (CLIENT SETNAME), which is `application_name` here. There is no `database`, since
+    /// clients choose that later.
     #[serde(default, rename = "match")]
     pub matches: RouteMatch,
+    /// Only for commands whose keys begin with one of these; for all when empty. Commands without keys, and channels, go by
+    /// the first rule without it. The keys of one command or transaction must belong to one cluster.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// The cluster to go to.
     pub cluster: String,
 }

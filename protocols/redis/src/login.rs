@@ -10,7 +10,7 @@ use tidegate_redis_wire::reply::Version;
 use tidegate_redis_wire::request::{self, Command};
 
 use crate::config::RedisLoginMethod;
-use crate::plan::ListenerRules;
+use crate::plan::{ListenerRules, Rule};
 use crate::users::Users;
 
 pub(crate) const NO_AUTH: &str = "NOAUTH Authentication required.";
@@ -120,18 +120,50 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
     name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
 }
 
-/// Where a client goes: the first rule that holds.
+/// Where a client goes: the first rule for all commands that holds.
 pub(crate) fn route(rules: &ListenerRules, user: &str, around: &Circumstances) -> Result<Arc<str>, Refusal> {
+    let mut holding = holding(rules, user, "", around);
+    let rule = holding.find(|(_, rule)| rule.keys.is_empty());
+    rule.map(|(_, rule)| Arc::clone(&rule.cluster))
+        .ok_or_else(|| Refusal::new(Reason::Denied, format!("no route for user '{user}'")).with_code("NOPERM"))
+}
+
+/// All rules that hold for a client up to the first that is for all commands, that one last, with their places.
+pub(crate) fn routes<'r>(
+    rules: &'r ListenerRules,
+    user: &'r str,
+    name: &'r str,
+    around: &'r Circumstances,
+) -> Result<Vec<(usize, &'r Rule)>, Refusal> {
+    let mut found = Vec::new();
+    for (at, rule) in holding(rules, user, name, around) {
+        found.push((at, rule));
+        if rule.keys.is_empty() {
+            return Ok(found);
+        }
+    }
+    Err(Refusal::new(Reason::Denied, format!("no route for user '{user}'")).with_code("NOPERM"))
+}
+
+fn holding<'r>(
+    rules: &'r ListenerRules,
+    user: &'r str,
+    name: &'r str,
+    around: &'r Circumstances,
+) -> impl Iterator<Item = (usize, &'r Rule)> {
     let subject = Subject {
         user,
+        application_name: name,
         client: around.client,
         sni: around.sni.as_deref(),
         certificate: &around.certificate,
         ..Subject::default()
     };
-    let rule = rules.routes.iter().find(|rule| rule.conditions.hold(&subject));
-    rule.map(|rule| Arc::clone(&rule.cluster))
-        .ok_or_else(|| Refusal::new(Reason::Denied, format!("no route for user '{user}'")).with_code("NOPERM"))
+    rules
+        .routes
+        .iter()
+        .enumerate()
+        .filter(move |(_, rule)| rule.conditions.hold(&subject))
 }
 
 /// A refusal as an error reply's text, its code first.

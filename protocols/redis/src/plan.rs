@@ -60,6 +60,8 @@ impl Advertised {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) conditions: Conditions,
+    /// What the keys of a command must begin with; anything when empty.
+    pub(crate) keys: Vec<Box<[u8]>>,
     pub(crate) cluster: Arc<str>,
 }
 
@@ -186,15 +188,24 @@ impl ListenerRules {
                 }));
                 Users::default()
             });
+        if config.routes.iter().all(|route| !route.keys.is_empty()) {
+            let message = "one route must be without `keys`: commands without keys have to go somewhere";
+            mistakes.push(mistake(format!("{path}.routes"), &message, &[]));
+        }
         let mut routes = Vec::new();
         for (at, route) in config.routes.iter().enumerate() {
             if !clusters.contains(&route.cluster) {
                 let message = format!("there is no cluster `{}`", route.cluster);
                 mistakes.push(mistake(format!("{path}.routes.{at}.cluster"), &message, clusters));
             }
+            if route.matches.database.is_some() {
+                let message = "clients of Redis choose their database after they were routed";
+                mistakes.push(mistake(format!("{path}.routes.{at}.match.database"), &message, &[]));
+            }
             match Conditions::build(&route.matches) {
                 Ok(conditions) => routes.push(Rule {
                     conditions,
+                    keys: route.keys.iter().map(|key| key.as_bytes().into()).collect(),
                     cluster: Arc::from(route.cluster.as_str()),
                 }),
                 Err(error) => mistakes.push(mistake(format!("{path}.routes.{at}.match.client"), &error, &[])),

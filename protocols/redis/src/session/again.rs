@@ -128,6 +128,7 @@ impl Session {
 
     /// The connection was lost before an answer came, or in the midst of it. What only reads is sent again.
     pub(super) fn answer_lost(&mut self, job: Job) {
+        self.turn_back(job);
         let Some(ticket) = self.order.get(job.number) else {
             return;
         };
@@ -191,6 +192,7 @@ impl Session {
                 break;
             }
             let (job, to) = (again.job, again.to.clone());
+            self.turn_back(job);
             match self.send_job(cx, job, to) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => drop(self.again.pop_front()),

@@ -79,6 +79,7 @@ impl Session {
         self.is_stranger = user.is_none();
         let user = user.unwrap_or("default").to_owned();
         self.take_on(&user, None);
+        self.renamed();
         self.splitter.set_stranger(self.is_stranger);
     }
 
@@ -189,23 +190,17 @@ impl Session {
             Some(proven) => self.become_user(proven, Some(&answer)),
             None => self.say(|writer| reply::hello(writer, &answer)),
         }
+        if hello.name.is_some() {
+            self.renamed();
+        }
         true
     }
 
     /// The client has proven who it is, and goes where that user goes.
     fn become_user(&mut self, proven: Proven, hello: Option<&reply::Hello<'_>>) {
         let Proven { user, credential } = proven;
-        let cluster = login::route(&self.rules, &user, &self.around);
-        let group = cluster.and_then(|cluster| Ok((self.room.group(&cluster)?, cluster)));
-        let (group, cluster) = match group {
-            Ok(found) => found,
-            Err(refusal) => return self.say(|writer| writer.error(&login::words(&refusal))),
-        };
-        if !std::rc::Rc::ptr_eq(&group, &self.group) {
-            self.ways.clear();
-            self.leave_hub();
-            self.group = group;
-            *self.shared.cluster.borrow_mut() = cluster;
+        if let Err(refusal) = self.reroute(&user) {
+            return self.say(|writer| writer.error(&login::words(&refusal)));
         }
         self.take_on(&user, credential);
         self.is_stranger = false;
@@ -225,6 +220,7 @@ impl Session {
             return self.say(|writer| writer.error(login::BAD_NAME));
         }
         *self.shared.name.borrow_mut() = name.to_vec();
+        self.renamed();
         self.say_ok();
     }
 

@@ -14,6 +14,7 @@ use crate::server::{ServerPool, ServerSeat};
 pub(super) struct Waiting {
     pool: Rc<ServerPool>,
     node: Arc<Node>,
+    group: usize,
     since: Instant,
     pub(super) until: Option<Instant>,
 }
@@ -32,14 +33,14 @@ impl Session {
                 .metrics
                 .wait_time
                 .record(self.room.core.now().saturating_duration_since(since));
-            let node = Arc::clone(&waiting.node);
+            let (node, group) = (Arc::clone(&waiting.node), waiting.group);
             self.waiting = None;
-            return Poll::Ready(turn.map(|lease| self.own = Some(Box::new(Own::new(lease, node)))));
+            return Poll::Ready(turn.map(|lease| self.own = Some(Box::new(Own::new(lease, node, group)))));
         }
         let pool = self.group.pool(&node.endpoint, self.key);
         while let Some(mut lease) = pool.try_lend(|_| true) {
             if lease.is_well(&mut Context::from_waker(Waker::noop())) {
-                self.own = Some(Box::new(Own::new(lease, Arc::clone(node))));
+                self.own = Some(Box::new(Own::new(lease, Arc::clone(node), self.routing.at())));
                 return Poll::Ready(Ok(()));
             }
         }
@@ -52,6 +53,7 @@ impl Session {
         self.waiting = Some(Waiting {
             pool,
             node: Arc::clone(node),
+            group: self.routing.at(),
             since: self.room.core.now(),
             until: limit.map(|limit| self.room.core.now() + limit),
         });

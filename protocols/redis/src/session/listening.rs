@@ -23,8 +23,8 @@ impl Session {
         command: &Command<'_>,
     ) -> bool {
         if self.transaction.is_some() {
-            self.transaction = None;
-            return self.answer_error("EXECABORT subscriptions within a transaction do not pass this gateway");
+            self.spoil_held();
+            return self.answer_error("ERR subscriptions within a transaction do not pass this gateway");
         }
         if self.may_spoil() {
             return self.on_own(row, Effect::Plain, super::requests::SPOIL, Some(IN_TRANSACTION));
@@ -32,6 +32,7 @@ impl Session {
         if !self.is_quiet() {
             return false;
         }
+        self.turn_to(0);
         let layout = self.group.layout();
         if layout.kind == Kind::Hash
             && matches!(effect, Effect::Subscribe(_))

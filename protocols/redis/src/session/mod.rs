@@ -18,6 +18,7 @@ mod proving;
 mod replies;
 mod requests;
 mod route;
+mod routing;
 mod shared;
 mod shown;
 mod transaction;
@@ -59,6 +60,7 @@ use lending::Waiting;
 use order::Order;
 use own::Own;
 use proving::Proving;
+use routing::Routing;
 use shown::Shown;
 use transaction::Transaction;
 use ways::Way;
@@ -73,7 +75,9 @@ pub(crate) struct Session {
     room: Rc<RedisRoom>,
     shared: Rc<Shared>,
     slot: Slot,
+    /// The cluster that is meant now.
     group: Rc<Group>,
+    routing: Routing,
     rules: Arc<ListenerRules>,
     around: Arc<Circumstances>,
     client: Stream,
@@ -155,6 +159,7 @@ impl Session {
             room,
             shared,
             slot: context.slot,
+            routing: Routing::of(&group),
             group,
             splitter: Splitter::new(client.rules.limits, false),
             rules: client.rules,
@@ -195,6 +200,8 @@ impl Session {
         };
         let user = Arc::clone(&session.shared.user.borrow());
         session.take_on(&user, client.credential);
+        session.reroute(&user).map_err(refused)?;
+        session.know_credential();
         Ok(session)
     }
 

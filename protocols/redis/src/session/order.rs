@@ -49,6 +49,8 @@ pub(super) struct Ticket {
     pub(super) parts: Option<Box<Parts>>,
     /// What its keys have in common.
     pub(super) bucket: Option<u16>,
+    /// Which of the client's clusters it goes to.
+    pub(super) group: usize,
 }
 
 /// What an answer of a server is to.
@@ -82,6 +84,7 @@ impl Ticket {
             tries: 0,
             parts: None,
             bucket: None,
+            group: 0,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Own {
     owed: VecDeque<Option<Job>>,
     /// Which server it leads to.
     pub(super) node: Arc<Node>,
+    /// Which of the client's clusters that is of.
+    pub(super) group: usize,
     /// MULTI was sent, and neither EXEC nor DISCARD.
     pub(super) multi: bool,
     /// A key of the transaction is at another server.
@@ -54,10 +56,11 @@ enum Said {
 }
 
 impl Own {
-    pub(super) fn new(mut lease: ServerLease, node: Arc<Node>) -> Self {
+    pub(super) fn new(mut lease: ServerLease, node: Arc<Node>, group: usize) -> Self {
         let (expected, owed) = std::mem::take(&mut lease.desk);
         Self {
             node,
+            group,
             multi: false,
             crossed: false,
             lease,

@@ -78,13 +78,20 @@ impl Session {
     /// Takes on what a login brings: the connections that are opened with it, and what it may do.
     pub(super) fn take_on(&mut self, user: &str, credential: Option<Arc<Credential>>) {
         self.key.identity = credential.as_ref().map_or(0, |credential| credential.id);
-        if let Some(credential) = &credential {
-            self.group.know(credential);
-        }
         self.credential = credential;
+        self.know_credential();
         let acl = self.rules.users.acl(user);
         self.acl = (!acl.is_everything()).then_some(acl);
         self.metrics = self.room.user_metrics(&self.group.cluster, user);
         *self.shared.user.borrow_mut() = Arc::from(user);
+    }
+
+    /// Tells the clusters of the client's own login.
+    pub(super) fn know_credential(&self) {
+        if let Some(credential) = &self.credential {
+            for group in self.routing.groups() {
+                group.know(credential);
+            }
+        }
     }
 }

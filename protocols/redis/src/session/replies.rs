@@ -12,6 +12,7 @@ impl Session {
     /// client as it is, and now; otherwise it waits with its ticket until [`Session::emit`].
     pub(super) fn answer_came(&mut self, job: Option<Job>, bytes: &[u8], ended: bool, from: usize) -> bool {
         let Some(job) = job else { return false };
+        self.turn_back(job);
         let number = job.number;
         let is_next = self.order.is_next(number);
         let shows = self.shown.as_ref().is_some_and(|shown| shown.wants_reply_body());

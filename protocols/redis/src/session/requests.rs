@@ -14,6 +14,7 @@ use super::large::Flow;
 use super::order::{Job, Ticket};
 use super::parts::Parts;
 use super::route::{Route, is_spread};
+use super::routing::APART;
 use super::shown::Showing;
 use super::transaction::Spread;
 use crate::layout::{Node, RedisKind as Kind};
@@ -185,6 +186,9 @@ impl Session {
             let words = format!("-{denial}\r\n").into_bytes();
             return self.answer_instead(place, row, effect, &words);
         }
+        if self.routing.is_by_key() && !self.turn_by_keys(row, command) {
+            return self.answer_instead(place, row, effect, APART);
+        }
         if matches!(effect, Effect::Subscribe(_) | Effect::Unsubscribe(_)) {
             return self.listen(cx, row, effect, command);
         }
@@ -196,19 +200,27 @@ impl Session {
         }
         match place {
             Place::Wait => false,
-            Place::Gateway if self.transaction.is_none() => self.is_quiet() && self.answer(cx, effect, command),
-            Place::Refuse(text) => self.answer_error(text),
-            Place::Spoil => self.on_own(row, Effect::Plain, SPOIL, None),
-            Place::Shared | Place::Own | Place::Gateway if self.is_spread() => {
-                match self.spread(cx, row, effect, command) {
-                    Spread::Shared => self.on_way(cx, row, command),
-                    Spread::Own(node) => self.at_own(cx, &node, row, effect, command.bytes()),
-                    Spread::Taken => true,
-                    Spread::Later => false,
-                }
+            Place::Gateway if self.transaction.is_none() || matches!(effect, Effect::Reset | Effect::Quit) => {
+                self.is_quiet() && self.answer(cx, effect, command)
             }
+            Place::Gateway if !matches!(effect, Effect::CrossProtocol) => {
+                self.spoil_held();
+                self.answer_error("ERR this command does not pass this gateway within a transaction")
+            }
+            Place::Refuse(text) => {
+                self.spoil_held();
+                self.answer_error(text)
+            }
+            Place::Spoil => self.on_own(row, Effect::Plain, SPOIL, None),
+            Place::Shared | Place::Own if self.is_spread() => match self.spread(cx, row, effect, command) {
+                Spread::Shared => self.on_way(cx, row, command),
+                Spread::Own(node) => self.at_own(cx, &node, row, effect, command.bytes()),
+                Spread::Taken => true,
+                Spread::Later => false,
+            },
             Place::Shared => self.on_way(cx, row, command),
-            Place::Own | Place::Gateway => {
+            Place::Gateway => self.answer(cx, effect, command),
+            Place::Own => {
                 let Some(node) = self.own_or_primary() else {
                     let words = self.nobody();
                     return self.answer_error(words);
@@ -235,6 +247,12 @@ impl Session {
     /// A step of the chain has answered in the server's place. In a transaction the server must hear that something is
     /// missing.
     fn answer_instead(&mut self, place: Place, row: Option<&'static Row>, effect: Effect, words: &[u8]) -> bool {
+        if words.first() == Some(&b'-') {
+            if effect == Effect::Exec {
+                self.transaction = None;
+            }
+            self.spoil_held();
+        }
         if self.may_spoil() && words.first() == Some(&b'-') {
             if effect == Effect::Exec {
                 // What is refused instead of EXEC gives the transaction up (`server.c`, `rejectCommandSds`).
@@ -345,6 +363,7 @@ impl Session {
     pub(super) fn enter(&mut self, row: Option<&'static Row>, kept: &[u8], instead: Option<&[u8]>) -> u64 {
         let mut ticket = Ticket::new(row, self.room.core.now());
         ticket.is_shown = self.take_shown();
+        ticket.group = self.routing.at();
         ticket.instead = instead.map(Box::from);
         if !self.order.is_spread() {
             self.order.spread(self.room.desk());

@@ -60,7 +60,7 @@ pub(super) fn is_spread(layout: &Layout) -> bool {
 impl Session {
     /// Whether all of a client's commands go to one server, whichever that is.
     pub(super) fn has_one_server(&self) -> bool {
-        !is_spread(&self.group.layout()) && self.group.rules().reads.from == RedisReadsFrom::Primary
+        !self.is_spread() && self.group.rules().reads.from == RedisReadsFrom::Primary
     }
 
     /// Answers CLUSTER as the client is to see it, if that is not its server's to say; whether it did.

@@ -25,6 +25,8 @@ pub(super) struct Transaction {
     bytes: Vec<u8>,
     /// How many commands that are.
     count: usize,
+    /// One of them was refused: EXEC will fail.
+    spoilt: bool,
 }
 
 /// What is to be done with a command of a client whose keys are on several servers.
@@ -57,7 +59,11 @@ impl Session {
         match effect {
             Effect::Multi if self.own.is_none() => {
                 let bytes = command.bytes().to_vec();
-                self.transaction = Some(Box::new(Transaction { bytes, count: 1 }));
+                self.transaction = Some(Box::new(Transaction {
+                    bytes,
+                    count: 1,
+                    spoilt: false,
+                }));
                 self.say_ok();
                 Spread::Taken
             }
@@ -126,7 +132,13 @@ impl Session {
         let layout = self.group.layout();
         let way = row.filter(|row| row.accepts(command.count()));
         let way = way.map(|row| scatter::way(row, command, &**layout));
+        let is_spoilt = self.transaction.as_ref().is_some_and(|transaction| transaction.spoilt);
         let node = match (effect, way) {
+            (Effect::Exec, _) if is_spoilt => {
+                self.transaction = None;
+                self.answer_error("EXECABORT Transaction discarded because of previous errors.");
+                return Spread::Taken;
+            }
             (Effect::Discard, _) => {
                 self.transaction = None;
                 self.say_ok();
@@ -135,6 +147,10 @@ impl Session {
             (Effect::Exec, _) if count == 1 => {
                 self.transaction = None;
                 self.say(|writer| writer.array(0));
+                return Spread::Taken;
+            }
+            _ if is_spoilt => {
+                self.say(|writer| writer.raw(QUEUED));
                 return Spread::Taken;
             }
             (Effect::Plain, Some(Way::Any)) if self.transaction.as_ref().is_some_and(|held| is_small(held)) => {
@@ -153,7 +169,7 @@ impl Session {
         };
         let Route::To(node, _) = node else {
             let words = self.nobody();
-            self.transaction = None;
+            self.spoil_held();
             self.answer_error(words);
             return Spread::Taken;
         };
@@ -168,7 +184,7 @@ impl Session {
     /// cannot be, which the client was told.
     fn begin(&mut self, cx: &Context<'_>, node: &Arc<Node>) -> Poll<bool> {
         if let Err(refusal) = std::task::ready!(self.take_own(cx, node)) {
-            self.transaction = None;
+            self.spoil_held();
             self.answer_error(&login::words(&refusal));
             return Poll::Ready(false);
         }
@@ -237,8 +253,16 @@ impl Session {
         }
     }
 
+    /// Something that a transaction without a server would have queued was refused.
+    pub(super) fn spoil_held(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.spoilt = true;
+            transaction.bytes = Vec::new();
+        }
+    }
+
     /// Whether the client has keys on several servers.
     pub(super) fn is_spread(&self) -> bool {
-        is_spread(&self.group.layout())
+        self.routing.is_by_key() || is_spread(&self.group.layout())
     }
 }

@@ -82,8 +82,10 @@ impl Session {
 
     /// Drops ways that nothing comes over any more and that lead with another key, or to a server that is gone.
     fn forget_ways(&mut self, key: Key) {
+        let routing = &self.routing;
+        let is_known = |way: &Way| routing.groups().any(|group| group.knows(&way.node.endpoint));
         self.ways
-            .retain(|way| !way.owed.is_empty() || way.key.is_kin(key) && self.group.knows(&way.node.endpoint));
+            .retain(|way| !way.owed.is_empty() || way.key.is_kin(key) && is_known(way));
     }
 
     /// What came over shared connections goes to the client; whether there was anything.

@@ -48,11 +48,39 @@ impl Both {
     }
 }
 
+/// A gateway in front of several clusters, `c0` and so on, of one server each.
+#[allow(dead_code, reason = "not every test binary uses it")]
+pub(crate) fn clusters(servers: &[SocketAddr], listener: &Json, chain: Vec<Arc<dyn Factory>>) -> House {
+    let mut wanted = json!({ "address": "127.0.0.1:0" });
+    extend(&mut wanted, listener);
+    let listener: RedisListener = serde_json::from_value(wanted).expect("a listener");
+    let (mut all, mut members) = (BTreeMap::new(), HashMap::new());
+    for (number, address) in servers.iter().enumerate() {
+        let cluster = json!({ "endpoints": [{ "address": address.to_string() }], "health": { "interval": "200ms" } });
+        let cluster: RedisCluster = serde_json::from_value(cluster).expect("a cluster");
+        let known = Cluster::new(
+            format!("c{number}"),
+            cluster.balance.unwrap_or_default(),
+            cluster.health,
+        );
+        known.apply(&targets(&cluster));
+        all.insert(format!("c{number}"), cluster);
+        members.insert(format!("c{number}"), Arc::new(known));
+    }
+    let listeners = BTreeMap::from([("main".to_owned(), listener)]);
+    let chains = HashMap::from([("main".to_owned(), chain)]);
+    serve(RedisPlan::build(&listeners, &all, &members, chains).expect("a plan"))
+}
+
 /// A gateway in front of these servers, as soon as it is ready; `listener` and `cluster` say more of its configuration.
 pub(crate) fn gateway(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> House {
+    serve(plan(servers, listener, cluster, chain))
+}
+
+fn serve(plan: RedisPlan) -> House {
     let registry = Arc::new(Registry::new());
     let protocol = Redis::new(&registry);
-    protocol.install(plan(servers, listener, cluster, chain));
+    protocol.install(plan);
     let house = House::start(Arc::clone(&protocol) as _, registry);
     house.control().spawn(Arc::clone(&protocol).watch_health());
     eventually("the gateway is ready", || protocol.unready().is_empty());
