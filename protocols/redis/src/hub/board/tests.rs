@@ -135,7 +135,7 @@ impl World {
                 if let Some(ear) = self.ear(*ear) {
                     self.board.goodbye(ear);
                     self.listeners.remove(&ear);
-                    self.due.values_mut().for_each(|due| drop(due.remove(&ear)));
+                    self.due.values_mut().for_each(|due| due.retain(|other| *other != ear));
                     self.delivered.retain(|(listener, ..)| *listener != ear);
                 }
             }
@@ -183,7 +183,7 @@ impl World {
             return;
         };
         if kind == 2 {
-            self.due.values_mut().for_each(|due| drop(due.remove(&ear)));
+            self.due.values_mut().for_each(|due| due.retain(|other| *other != ear));
         }
         assert!(self.board.take_tellings().is_empty());
         let of_kind = |topics: &BTreeSet<Topic>| topics.iter().filter(|topic| topic.0 == kind).count();
