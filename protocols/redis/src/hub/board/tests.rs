@@ -135,9 +135,7 @@ impl World {
                 if let Some(ear) = self.ear(*ear) {
                     self.board.goodbye(ear);
                     self.listeners.remove(&ear);
-                    self.due.values_mut().for_each(|due| {
-                        due.remove(&ear);
-                    });
+                    self.due.values_mut().for_each(|due| due.retain(|other| *other != ear));
                     self.delivered.retain(|(listener, ..)| *listener != ear);
                 }
             }
@@ -185,9 +183,7 @@ impl World {
             return;
         };
         if kind == 2 {
-            self.due.values_mut().for_each(|due| {
-                due.remove(&ear);
-            });
+            self.due.values_mut().for_each(|due| due.retain(|other| *other != ear));
         }
         assert!(self.board.take_tellings().is_empty());
         let of_kind = |topics: &BTreeSet<Topic>| topics.iter().filter(|topic| topic.0 == kind).count();
@@ -354,8 +350,10 @@ impl World {
                 "{topic:?}"
             );
         }
-        // Where a message comes from each of several servers, one of them is listened to.
-        if is_event(channel.as_bytes()) && targets.contains(&link) || targets.first() == Some(&link) {
+        // Where a message comes from each of several servers, one of them is listened to. While slots move, one may
+        // come that is older than the subscription, from where the slot was and is again: that is for nobody.
+        let speaks = is_event(channel.as_bytes()) && targets.contains(&link) || targets.first() == Some(&link);
+        if speaks && (kind != Channels::Shard || self.is_calm) {
             assert_eq!(
                 hearing.iter().copied().collect::<BTreeSet<_>>(),
                 members,
@@ -554,7 +552,7 @@ fn run(script: &[Act]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
     fn in_calm_nothing_is_missed(script in proptest::collection::vec(calm(), 1..80)) {
