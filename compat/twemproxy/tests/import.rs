@@ -68,7 +68,7 @@ fn json(imported: &Imported) -> Json {
 }
 
 fn mistakes(text: &str) -> Vec<String> {
-    let mistakes = import("n.yml", text).unwrap_err();
+    let mistakes = import("n.yml", text).expect_err("mistakes");
     mistakes.iter().map(ToString::to_string).collect()
 }
 
