@@ -130,7 +130,12 @@ impl Pool {
                     reader.wrong(path, MEMCACHED);
                 }
             }
-            "redis_auth" => self.redis_auth = reader.scalar(path, node).filter(|password| !password.is_empty()),
+            "redis_auth" => {
+                self.redis_auth = reader.scalar(path, node);
+                if self.redis_auth.as_ref().is_some_and(String::is_empty) {
+                    reader.wrong(path, "has no value");
+                }
+            }
             "redis_db" => {
                 if reader.number(path, node).is_some_and(|number| number != 0) {
                     reader.wrong(path, DATABASE);

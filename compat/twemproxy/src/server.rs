@@ -22,6 +22,7 @@ impl Server {
             )
         };
         let (place, name) = match text.rsplit_once(' ') {
+            Some((_, "")) => return Err(format!("`{text}`: the name is empty")),
             Some((place, name)) => (place, Some(name)),
             None => (text, None),
         };
@@ -43,7 +44,7 @@ impl Server {
         Ok(Self {
             address,
             weight,
-            name: name.filter(|name| !name.is_empty()).map_or(hashed, str::to_owned),
+            name: name.map_or(hashed, str::to_owned),
         })
     }
 }
@@ -91,6 +92,7 @@ mod tests {
             ("127.0.0.1:6379:0", "the weight is 0"),
             ("127.0.0.1:6379:x", "the weight `x` is not a number"),
             ("127.0.0.1:65536:1", "`65536` is no port"),
+            ("127.0.0.1:6379:1 ", "the name is empty"),
             ("127.0.0.1:6379:-1", "the weight `-1` is not a number"),
         ] {
             let message = Server::parse(text).unwrap_err();

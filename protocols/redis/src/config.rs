@@ -83,12 +83,13 @@ pub struct RedisUser {
     pub nopass: bool,
     /// Whether this user may log in at all.
     pub enabled: bool,
-    /// What this user may do, in the rules of Redis 7's ACL: `"~app:* %R~shared:* &news.* +@read +@write -@dangerous
-    /// +config|get"`, with selectors in parentheses; one text or a list of them. They add up from nothing; without
-    /// `rules` everything is allowed. The gateway holds to them itself, and what they allow the server sees as its own
-    /// user's, so `ACL GETUSER`, `ACL SETUSER` and the like tell of the server's users and change them: keep such
-    /// commands away by `-@admin` or `-@dangerous`. What a script does inside of it is not seen here. A command that the
-    /// gateway does not know, as of a module, needs `allcommands`, `allkeys` and `allchannels`.
+    /// What this user may do, in the rules of Redis 7's ACL, with selectors in parentheses; one text or a list of them:
+    /// `"~app:* %R~shared:* &news.* +@read +@write -@dangerous +config|get"`. They add up from nothing; without `rules`
+    /// everything is allowed.
+    /// The gateway holds to them itself, and to the server all its users are one. So `ACL GETUSER`, `ACL SETUSER` and the
+    /// like tell of the server's own users and change them: keep such commands away by `-@admin` or `-@dangerous`.
+    /// What a script does inside of it is not seen here.
+    /// A command that the gateway does not know, as of a module, needs all commands, `allkeys` and `allchannels`.
     pub rules: Option<RedisRules>,
 }
 
