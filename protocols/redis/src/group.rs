@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_base::Refusal;
 use tidegate_cluster::Endpoint;
+use tidegate_redis_wire::table::Servers;
 
 use crate::dial::{Key, Order};
 use crate::hub::Hub;
@@ -29,6 +30,8 @@ pub(crate) struct Group {
     /// The layout, and which one it is.
     layout: RefCell<(Option<u64>, CoreLayout)>,
     turn: Cell<u64>,
+    /// Whose words servers speak, by the last one that was met.
+    pub(crate) flavour: Cell<Servers>,
     pub(crate) metrics: GroupMetrics,
     pub(crate) trunks: RefCell<HashMap<Place, Vec<Rc<Trunk>>>>,
     pub(crate) pools: RefCell<HashMap<Place, Rc<ServerPool>>>,
@@ -87,6 +90,7 @@ impl Group {
             metrics,
             layout: RefCell::new((None, Rc::new(rules.atlas.layout()))),
             turn: Cell::new(0),
+            flavour: Cell::new(Servers::REDIS),
             rules: RefCell::new(rules),
             trunks: RefCell::default(),
             pools: RefCell::default(),

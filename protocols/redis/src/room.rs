@@ -13,6 +13,8 @@ use tidegate_base::{Reason, Refusal, Secret};
 use tidegate_cluster::Endpoint;
 use tidegate_engine::{ClientView, CoreContext, PoolView, Room, RoomView, ServerView, SessionContext, SessionError};
 
+use tidegate_redis_wire::table::Servers;
+
 use crate::Redis;
 use crate::admit::Client;
 use crate::carrier;
@@ -120,6 +122,10 @@ impl RedisRoom {
         tokio::task::spawn_local(async move {
             let (state, failure) = match room.open(&group, &order).await {
                 Ok((stream, greeting)) => {
+                    let is_valkey = greeting.server == "valkey";
+                    group
+                        .flavour
+                        .set(if is_valkey { Servers::VALKEY } else { Servers::REDIS });
                     let is_tls = stream.tls().is_some();
                     let line = Line::new(greeting, order.endpoint, is_tls, order.rules.mux, &room.core);
                     tokio::task::spawn_local(carrier::run(Rc::clone(&line), room.core.clone(), stream));

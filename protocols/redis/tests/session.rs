@@ -140,11 +140,10 @@ fn subscriptions() {
         assert!(one.ask(&["GET", "x"]).text().contains("only (P|S)SUBSCRIBE"));
         assert_eq!(one.ask(&["RESET"]), simple("RESET"));
         assert_eq!(one.ask(&["GET", "x"]), Resp::Null);
-        assert_eq!(two.ask(&["PUBLISH", "a", "hello"]), Resp::Integer(0));
-        assert_eq!(
-            two.ask(&["UNSUBSCRIBE"]),
-            Resp::Array(vec![bulk("unsubscribe"), Resp::Null, Resp::Integer(0)])
-        );
+        // The gateway tells the client first, and the server then.
+        eventually("nobody listens", || two.ask(&["PUBLISH", "a", "hello"]) == Resp::Integer(0));
+        let direct = both.server.ask(&["UNSUBSCRIBE"]);
+        assert_eq!(two.ask(&["UNSUBSCRIBE"]), direct, "Valkey refuses it");
         // In RESP3 other commands go on beside.
         assert_eq!(two.ask(&["HELLO", "3"]).get("proto"), Some(&Resp::Integer(3)));
         two.command(&["SUBSCRIBE", "c"]);

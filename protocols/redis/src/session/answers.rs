@@ -259,13 +259,18 @@ impl Session {
         }
     }
 
-    /// Nothing was subscribed to: each channel is confirmed to be gone, or that there was none.
+    /// Nothing was subscribed to: each channel is confirmed to be gone, or that there was none. Valkey refuses (`server.c`,
+    /// `processCommand`, from 8.0 on).
     pub(super) fn unsubscribe(&mut self, channels: Channels, command: &Command<'_>) {
         let kind = match channels {
             Channels::Named => "unsubscribe",
             Channels::Pattern => "punsubscribe",
             Channels::Shard => "sunsubscribe",
         };
+        if self.flavour() == Servers::VALKEY {
+            let text = format!("NOSUB '{kind}' command executed not in subscribed mode");
+            return self.say(|writer| writer.error(&text));
+        }
         self.say(|writer| {
             if command.count() == 1 {
                 reply::subscription(writer, kind, None, 0);

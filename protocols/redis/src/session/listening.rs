@@ -51,7 +51,7 @@ impl Session {
                 seat.listen(kind, names);
             }
             Effect::Unsubscribe(kind) => {
-                let Some(seat) = &self.hub else {
+                let Some(seat) = self.hub.as_ref().filter(|seat| seat.count() > 0) else {
                     self.unsubscribe(kind, command);
                     return true;
                 };

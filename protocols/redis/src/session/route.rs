@@ -116,11 +116,7 @@ impl Session {
 
     /// Whose words the gateway speaks: those of the servers that the client has to do with.
     pub(super) fn flavour(&self) -> Servers {
-        let mut lines = self.ways.iter().filter_map(|way| way.seat.as_ref());
-        match lines.next() {
-            Some(seat) if seat.line.greeting.server == "valkey" => Servers::VALKEY,
-            _ => Servers::REDIS,
-        }
+        self.group.flavour.get()
     }
 
     /// Where a command goes, that makes no state.
