@@ -130,7 +130,12 @@ pub(crate) async fn admit(redis: &Redis, downstream: Downstream) -> Result<Admit
             .stream
             .park()
             .map_err(|error| SessionError::downstream(&error))?,
-        early: stranger.held,
+        // The buffer of a login is not kept.
+        early: if stranger.held.is_empty() {
+            Vec::new()
+        } else {
+            stranger.held
+        },
         listener: Arc::clone(&listener.name),
         rules,
         cluster,

@@ -141,7 +141,9 @@ fn subscriptions() {
         assert_eq!(one.ask(&["RESET"]), simple("RESET"));
         assert_eq!(one.ask(&["GET", "x"]), Resp::Null);
         // The gateway tells the client first, and the server then.
-        eventually("nobody listens", || two.ask(&["PUBLISH", "a", "hello"]) == Resp::Integer(0));
+        eventually("nobody listens", || {
+            two.ask(&["PUBLISH", "a", "hello"]) == Resp::Integer(0)
+        });
         let direct = both.server.ask(&["UNSUBSCRIBE"]);
         assert_eq!(two.ask(&["UNSUBSCRIBE"]), direct, "Valkey refuses it");
         // In RESP3 other commands go on beside.

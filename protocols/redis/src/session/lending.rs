@@ -23,7 +23,7 @@ impl Session {
     /// Takes a connection for the client alone, or a place in the queue for one.
     pub(super) fn lend(&mut self, cx: &Context<'_>, node: &Arc<Node>) -> Poll<Result<(), Refusal>> {
         if let Some(refusal) = self.refused.take() {
-            return Poll::Ready(Err(refusal));
+            return Poll::Ready(Err(*refusal));
         }
         let seat = Rc::clone(self.pool_seat.get_or_insert_with(|| ServerSeat::new(())));
         if let Some(waiting) = &self.waiting {
@@ -50,13 +50,13 @@ impl Session {
         }
         self.room.open_wanted(&self.group, &node.endpoint, self.key, &pool);
         let limit = self.group.rules().queue_timeout;
-        self.waiting = Some(Waiting {
+        self.waiting = Some(Box::new(Waiting {
             pool,
             node: Arc::clone(node),
             group: self.routing.at(),
             since: self.room.core.now(),
             until: limit.map(|limit| self.room.core.now() + limit),
-        });
+        }));
         Poll::Pending
     }
 
@@ -65,7 +65,7 @@ impl Session {
         if let (Some(waiting), Some(seat)) = (self.waiting.take(), &self.pool_seat) {
             waiting.pool.leave(seat, self.room.core.now());
             let text = "no server connection became free in time (queue_timeout); try again";
-            self.refused = Some(Refusal::new(Reason::Overloaded, text));
+            self.refused = Some(Refusal::new(Reason::Overloaded, text).into());
         }
     }
 }

@@ -115,16 +115,16 @@ pub(crate) struct Session {
     is_flowing: bool,
     own: Option<Box<Own>>,
     pool_seat: Option<Rc<ServerSeat>>,
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
     /// Why the wait for a connection ended without one.
-    refused: Option<Refusal>,
+    refused: Option<Box<Refusal>>,
     /// The client broke the protocol; it is told so behind what it is owed.
     broken: Option<RequestError>,
     at_end: bool,
     closing: bool,
     /// The client does not even take the last words, or is not to get them.
     is_given_up: bool,
-    ended: Option<SessionError>,
+    ended: Option<Box<SessionError>>,
     /// How much was left to write at the last look, and since when that is so.
     stalled: Option<(usize, Instant)>,
     woken: bool,
@@ -218,7 +218,7 @@ impl Session {
                     return self.rest(cx);
                 }
                 self.client.shutdown_write();
-                return Poll::Ready(self.ended.take().map_or(Ok(()), Err));
+                return Poll::Ready(self.ended.take().map_or(Ok(()), |error| Err(*error)));
             }
             moved |= self.from_client(cx)?;
             moved |= self.flush_own(cx);
@@ -239,7 +239,7 @@ impl Session {
         if let Some(error) = self.broken.take() {
             self.say(|writer| writer.error(&format!("ERR {error}")));
             let text = error.to_string();
-            self.ended = Some(SessionError::new(Origin::Downstream, Kind::Protocol, text));
+            self.ended = Some(SessionError::new(Origin::Downstream, Kind::Protocol, text).into());
             self.closing = true;
         }
         let is_gone = self.at_end && (self.held.is_empty() || self.is_partial);
@@ -332,7 +332,7 @@ impl Session {
     fn give_up(&mut self, text: &'static str) {
         self.closing = true;
         self.is_given_up = true;
-        self.ended = Some(SessionError::new(Origin::Downstream, Kind::Limit, text));
+        self.ended = Some(SessionError::new(Origin::Downstream, Kind::Limit, text).into());
     }
 
     /// Whether everything that was asked so far is answered.
@@ -389,3 +389,21 @@ const FRESH: Key = Key {
     reads: false,
     identity: 0,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every idle client costs, beside its socket, its task and what is shared.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= 800, "{} bytes", size_of::<Session>());
+        assert!(size_of::<Way>() <= 104, "{} bytes", size_of::<Way>());
+        assert!(size_of::<Shared>() <= 240, "{} bytes", size_of::<Shared>());
+        assert!(
+            size_of::<order::Ticket>() <= 160,
+            "{} bytes",
+            size_of::<order::Ticket>()
+        );
+    }
+}

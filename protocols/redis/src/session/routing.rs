@@ -13,10 +13,13 @@ use crate::login;
 /// What a client is told whose keys do not belong together.
 pub(super) const APART: &[u8] = b"-ERR the keys of this command belong to different clusters\r\n";
 
+/// The place of a rule, and the cluster that it names.
+type Member = (usize, Rc<Group>);
+
 /// The clusters that a client's commands go to.
 pub(super) struct Routing {
     /// The first is for all commands that no other is for; the others by the places of their rules.
-    groups: Vec<(usize, Rc<Group>)>,
+    groups: Vec<Member>,
     /// Which of them is the session's now.
     at: usize,
 }
@@ -105,9 +108,9 @@ impl Session {
         for (at, rule) in found {
             groups.push((at, self.room.group(&rule.cluster)?));
         }
-        let is_same =
-            |(old, new): (&(usize, Rc<Group>), &(usize, Rc<Group>))| old.0 == new.0 && Rc::ptr_eq(&old.1, &new.1);
-        if groups.len() == self.routing.groups.len() && self.routing.groups.iter().zip(&groups).all(is_same) {
+        let known = &self.routing.groups;
+        let is_same = |((at, group), (new_at, new)): (&Member, &Member)| at == new_at && Rc::ptr_eq(group, new);
+        if groups.len() == known.len() && known.iter().zip(&groups).all(is_same) {
             return Ok(());
         }
         self.ways.clear();

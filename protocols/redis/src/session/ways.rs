@@ -40,6 +40,8 @@ impl Session {
         let is_it = |way: &Way| way.key == key && Arc::ptr_eq(&way.node.endpoint, endpoint);
         let at = self.ways.iter().position(is_it).unwrap_or_else(|| {
             self.forget_ways(key);
+            // Most clients have one.
+            self.ways.reserve_exact(1);
             self.ways.push(Way {
                 node: Arc::clone(node),
                 key,
