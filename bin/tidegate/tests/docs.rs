@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, iter};
 
 use common::{Folder, tidegate, with};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use tidegate_config::Document;
 use tidegate_kit::{
@@ -209,7 +210,7 @@ fn scrape() -> String {
     broken.send(&[b'Q', 0, 0, 0, 1].repeat(1024));
     while broken.try_frame().is_ok() {}
     let admin = Admin::of(&settings);
-    something_of_redis(redis, &port, &admin);
+    something_of_redis(&redis, &port, &admin);
     for path in quoted(&read("docs/guide/observing.md")).filter_map(|word| word.strip_prefix("GET ").map(str::to_owned))
     {
         assert_eq!(admin.status(&path), 200, "{path}");
@@ -235,7 +236,7 @@ fn with_redis(yaml: &str, redis: &Redis, port: &Port) -> String {
 }
 
 /// An error, a wait, a message, a loss and a command that is sent again.
-fn something_of_redis(mut redis: Redis, port: &Port, admin: &Admin) {
+fn something_of_redis(redis: &Redis, port: &Port, admin: &Admin) {
     let mut client = RespClient::connect(port.address());
     assert!(matches!(client.ask(&["EXEC"]), Resp::Error(_)));
     assert_eq!(client.ask(&["SUBSCRIBE", "news"]).items().len(), 3);
@@ -246,7 +247,10 @@ fn something_of_redis(mut redis: Redis, port: &Port, admin: &Admin) {
     eventually("the client rests", || clients("state=\"idle\"") > 0.0);
     client.command(&["GET", "key"]);
     eventually("the command is under way", || clients("state=\"active\"") > 0.0);
-    redis.kill();
+    // It must not wake up and answer first.
+    let pid = redis.process().expect("it runs").pid();
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a number of a process")).expect("not 0");
+    kill_process(pid, Signal::KILL).expect("it is killed");
     eventually("it is sent again", || {
         admin.metric("tidegate_redis_resent_total", &["reason=\"lost\""]) > 0.0
     });
