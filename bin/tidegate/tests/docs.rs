@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use std::{fs, iter};
 
 use common::{Folder, tidegate, with};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use tidegate_config::Document;
-use tidegate_kit::{Admin, Certificates, Mode, Postgres, RawClient, Settings, Tls, eventually};
+use tidegate_kit::{
+    Admin, Certificates, Flavour, Gateway, Mode, Port, Postgres, RawClient, Redis, Resp, RespClient, Settings, Tls,
+    eventually,
+};
 
 const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
 /// Where the pages keep their files.
@@ -187,7 +191,13 @@ fn scrape() -> String {
         .tls(&certificates.server(), &certificates.ca())
         .pool("inspect: 1KiB")
         .listener("chain: [ { count: {} } ]");
-    let _gateway = settings.start(TIDEGATE);
+    let (redis, port) = (Redis::start(Flavour::Redis), Port::reserve());
+    let yaml = with_redis(&settings.yaml(), &redis, &port);
+    let gateway = Gateway::builder(TIDEGATE, &yaml).listens(settings.address());
+    let _gateway = gateway
+        .listens(settings.admin_address())
+        .listens(port.address())
+        .start();
     let plain = settings.target().with_tls(Tls::Off);
     let mut client = RawClient::connect(&plain);
     assert_eq!(client.query("SELECT 1").value(), "1");
@@ -200,6 +210,7 @@ fn scrape() -> String {
     broken.send(&[b'Q', 0, 0, 0, 1].repeat(1024));
     while broken.try_frame().is_ok() {}
     let admin = Admin::of(&settings);
+    something_of_redis(&redis, &port, &admin);
     for path in quoted(&read("docs/guide/observing.md")).filter_map(|word| word.strip_prefix("GET ").map(str::to_owned))
     {
         assert_eq!(admin.status(&path), 200, "{path}");
@@ -208,6 +219,41 @@ fn scrape() -> String {
         admin.metric("tidegate_session_errors_total", &[]) > 0.0
     });
     admin.body("/metrics")
+}
+
+/// The configuration, with a Redis beside the PostgreSQL.
+fn with_redis(yaml: &str, redis: &Redis, port: &Port) -> String {
+    let listener = format!(
+        "listeners:\n  cache: {{ protocol: redis, address: \"{}\", login: {{ method: trust }}, routes: [ {{ cluster: cache }} ] }}",
+        port.address()
+    );
+    let cluster = format!(
+        "clusters:\n  cache: {{ protocol: redis, endpoints: [ {{ address: \"{}\" }} ], pool: {{ size: 1 }} }}",
+        redis.address()
+    );
+    yaml.replacen("listeners:", &listener, 1)
+        .replacen("clusters:", &cluster, 1)
+}
+
+/// An error, a wait, a message, a loss and a command that is sent again.
+fn something_of_redis(redis: &Redis, port: &Port, admin: &Admin) {
+    let mut client = RespClient::connect(port.address());
+    assert!(matches!(client.ask(&["EXEC"]), Resp::Error(_)));
+    assert_eq!(client.ask(&["SUBSCRIBE", "news"]).items().len(), 3);
+    assert_eq!(client.ask(&["RESET"]).text(), "RESET");
+    assert_eq!(client.ask(&["GET", "key"]), Resp::Null);
+    redis.pause();
+    let clients = |state: &str| admin.metric("tidegate_cluster_clients", &["cluster=\"cache\"", state]);
+    eventually("the client rests", || clients("state=\"idle\"") > 0.0);
+    client.command(&["GET", "key"]);
+    eventually("the command is under way", || clients("state=\"active\"") > 0.0);
+    // It must not wake up and answer first.
+    let pid = redis.process().expect("it runs").pid();
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a number of a process")).expect("not 0");
+    kill_process(pid, Signal::KILL).expect("it is killed");
+    eventually("it is sent again", || {
+        admin.metric("tidegate_redis_resent_total", &["reason=\"lost\""]) > 0.0
+    });
 }
 
 #[test]

@@ -88,11 +88,18 @@ impl Session {
             .map_or(Spread::Shared, |own| Spread::Own(Arc::clone(&own.node)))
     }
 
-    /// A command that leaves nothing behind, of a client that may watch keys on a connection of its own.
+    /// A command that leaves nothing behind, of a client that may watch keys on a connection of its own. What it reads of
+    /// their server is read there and from no replica, which may not have what was there when the watch began.
     fn plain(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> Spread {
         let Some(own) = &self.own else { return Spread::Shared };
         let node = Arc::clone(&own.node);
-        match self.route(row, command) {
+        let layout = self.group.layout();
+        let to = match row.map_or(Way::Any, |row| scatter::way(row, command, &**layout)) {
+            Way::Bucket(bucket) => self.to_bucket(&layout, bucket, false),
+            Way::Any => self.to_any(&layout),
+            _ => return Spread::Shared,
+        };
+        match to {
             Route::To(to, _) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
             _ => Spread::Shared,
         }
