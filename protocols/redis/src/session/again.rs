@@ -78,6 +78,9 @@ impl Session {
         if to.is_none() {
             self.group.seek();
         }
+        if code == Code::ReadOnly {
+            self.doubt(from);
+        }
         let Some(ticket) = self.order.get(job.number) else {
             return false;
         };
@@ -105,6 +108,41 @@ impl Session {
         let pause = if hurries { Duration::ZERO } else { PAUSE };
         self.send_again(job, to, reason(code), pause, error);
         true
+    }
+
+    /// A server has become a replica: what it answers to reads that were sent behind a write is without that write.
+    fn doubt(&mut self, from: usize) {
+        let newest = (self.order.first() + self.order.len() as u64).checked_sub(1);
+        if let Some(way) = self.ways.get_mut(from).filter(|_| from != OWN) {
+            way.doubted = newest;
+        }
+    }
+
+    /// Whether an answer that begins is of a server that has lost its office since it was asked.
+    pub(super) fn is_doubted(&mut self, number: u64, from: usize) -> bool {
+        let way = self.ways.get(from).filter(|_| from != OWN);
+        if way.and_then(|way| way.doubted).is_none_or(|newest| number > newest) {
+            return false;
+        }
+        let (now, patience) = (self.room.core.now(), self.group.patience());
+        let is_kept = self.order.bytes(Job::whole(number)).is_some();
+        self.order.get(number).is_some_and(|ticket| {
+            let reads = ticket.row.is_some_and(|row| row.access() == Access::Read);
+            reads && is_kept && !ticket.is_begun && now < ticket.began + patience
+        })
+    }
+
+    /// Has a read sent again, whose answer was doubted.
+    pub(super) fn ask_another(&mut self, job: Job) {
+        self.send_again(job, To::Route, reason(Code::ReadOnly), PAUSE, None);
+    }
+
+    /// Whether another server still owes an answer to something that the client asked before, and that may have to
+    /// follow to where this goes.
+    fn is_overtaking(&self, job: Job, at: usize) -> bool {
+        let is_older = |owed: &Option<Job>| owed.is_some_and(|owed| owed.number < job.number);
+        let mut others = self.ways.iter().enumerate().filter(|(other, _)| *other != at);
+        others.any(|(_, way)| way.owed.iter().any(is_older))
     }
 
     /// What made, or would have made, state on the client's own connection is to be done at another server.
@@ -220,6 +258,9 @@ impl Session {
                 return Poll::Ready(Err(login::words(&refusal)));
             }
         };
+        if !self.is_spread() && self.is_overtaking(job, at) {
+            return Poll::Pending;
+        }
         let bytes = self.order.bytes(job).unwrap_or_default();
         let Some(way) = self.ways.get_mut(at) else {
             return Poll::Pending;

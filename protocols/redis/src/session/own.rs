@@ -41,6 +41,8 @@ pub(super) struct Own {
     pub(super) multi: bool,
     /// A key of the transaction is at another server.
     pub(super) crossed: bool,
+    /// This waits for replicas, and means something only if what was sent before it was done.
+    pub(super) proves: Option<u64>,
 }
 
 /// What a stretch of a server's words is.
@@ -63,6 +65,7 @@ impl Own {
             group,
             multi: false,
             crossed: false,
+            proves: None,
             lease,
             pin: Pin::new(expected),
             ends: None,
@@ -200,6 +203,9 @@ impl Session {
                     } else {
                         own.owed.front().copied()
                     };
+                    if ended && owed == Some(None) && own.lease.head.starts_with(b"-") {
+                        self.disprove(own.proves.take(), stretch);
+                    }
                     self.answer_came(owed.flatten(), stretch, ended, OWN)
                 }
                 Said::Push if !self.sees_pushes() => true,
@@ -234,6 +240,13 @@ impl Session {
         self.own = Some(own);
         self.give_back_own();
         Ok(())
+    }
+
+    /// What was to precede this was refused: its answer would not be true.
+    fn disprove(&mut self, number: Option<u64>, refusal: &[u8]) {
+        if let Some(ticket) = number.and_then(|number| self.order.get(number)) {
+            ticket.instead = Some(refusal.into());
+        }
     }
 
     pub(super) fn sees_pushes(&self) -> bool {

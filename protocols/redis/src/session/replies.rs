@@ -23,6 +23,15 @@ impl Session {
             self.part_came(job, bytes, ended, from);
             return false;
         }
+        if self.is_doubted(number, from) {
+            if ended {
+                self.ask_another(job);
+            }
+            return false;
+        }
+        let Some(ticket) = self.order.get(number) else {
+            return false;
+        };
         let is_fresh = !ticket.is_begun && ticket.held.is_empty();
         let is_failure = is_fresh && bytes.first() == Some(&b'-');
         let (is_plain, is_shown) = (ticket.held.is_empty() && ticket.instead.is_none(), ticket.is_shown);

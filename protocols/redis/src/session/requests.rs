@@ -27,7 +27,7 @@ const READ_AHEAD: usize = 64 * 1024;
 /// `CMD_NO_MULTI`). HELLO and AUTH themselves would be queued, and then change what others use the connection for.
 pub(super) const SPOIL: &[u8] = b"*1\r\n$4\r\nSAVE\r\n";
 pub(super) const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
-const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const SWAP_NOTHING: &[u8] = b"*3\r\n$6\r\nSWAPDB\r\n$1\r\n0\r\n$1\r\n0\r\n";
 /// The most commands of one client that are under way.
 const MOST_UNDER_WAY: usize = 65_536;
 
@@ -430,9 +430,10 @@ impl Session {
         let buffers = Rc::clone(&self.room.core.buffers);
         if let Some(own) = &mut self.own {
             if waits {
-                // A server waits for what the connection had seen written when its last command was done: on a fresh
-                // one nothing, after any command everything (`server.c`, `processCommand`, `woff`).
-                own.send(None, Effect::Plain, PING, &buffers);
+                // A server waits for what the connection itself has written last (`server.c`, `call`, `woff`), and what the
+                // client wrote went over others. This changes nothing and is written behind all of that.
+                own.send(None, Effect::Plain, SWAP_NOTHING, &buffers);
+                own.proves = job.map(|job| job.number);
             }
             own.send(job, effect, bytes, &buffers);
         }

@@ -24,6 +24,8 @@ pub(super) struct Way {
     joining: Option<Joining>,
     /// Whose answers come next; nobody's where one is to be swallowed.
     pub(super) owed: VecDeque<Option<Job>>,
+    /// The server takes no writes any more: what it answers to commands up to this number may be out of date.
+    pub(super) doubted: Option<u64>,
 }
 
 /// A wait for a shared connection to be opened.
@@ -48,6 +50,7 @@ impl Session {
                 seat: None,
                 joining: None,
                 owed: VecDeque::new(),
+                doubted: None,
             });
             self.ways.len() - 1
         });
