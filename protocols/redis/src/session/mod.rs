@@ -226,7 +226,15 @@ impl Session {
 
     /// Ends a session that has nothing more to say or to hear; whether it does.
     fn end_if_due(&mut self) -> bool {
-        if self.closing || !self.is_quiet() {
+        if self.closing {
+            return false;
+        }
+        // It may have left before what it asked for could begin.
+        if self.at_end && self.waits_for_nobody() {
+            self.closing = true;
+            return true;
+        }
+        if !self.is_quiet() {
             return false;
         }
         if let Some(error) = self.broken.take() {
@@ -239,6 +247,13 @@ impl Session {
         let is_drained = self.room.core.is_draining() && self.own.is_none() && self.held.is_empty() && !self.is_flowing;
         self.closing |= is_gone || is_drained;
         self.closing
+    }
+
+    /// Whether a client that has said its last word is owed what may never come: the rest of its own command, or what a
+    /// server waits for. Nobody is there for it; an element that is popped would be lost.
+    fn waits_for_nobody(&self) -> bool {
+        let is_cut = self.is_flowing && (self.held.is_empty() || self.is_partial);
+        is_cut || self.own.as_ref().is_some_and(|own| own.is_endless())
     }
 
     /// Before going to sleep: what is left to write keeps its waker, and its deadline.

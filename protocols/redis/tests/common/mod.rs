@@ -1,5 +1,8 @@
 //! A real server, and the gateway in front of it.
 
+#[allow(dead_code, reason = "not every test binary draws lots")]
+pub(crate) mod random;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
