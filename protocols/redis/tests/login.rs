@@ -72,7 +72,6 @@ fn a_hello_that_logs_in_stands_before_what_follows() {
 }
 
 #[test]
-#[ignore = "until connections are opened as the client"]
 fn the_server_says_who_a_client_is() {
     for flavour in Flavour::ALL {
         let server = Server::builder(flavour)

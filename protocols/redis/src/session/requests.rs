@@ -185,8 +185,12 @@ impl Session {
         if let Some(acl) = &self.acl
             && let Err(denial) = acl.check(row, command)
         {
-            let words = format!("-{denial}\r\n").into_bytes();
-            return self.answer_instead(place, row, effect, &words);
+            // A server looks at the number of arguments first (`server.c`, `processCommand`).
+            let words = match row.filter(|row| !row.accepts(command.count())) {
+                Some(row) => format!("-ERR wrong number of arguments for '{}' command\r\n", row.name),
+                None => format!("-{denial}\r\n"),
+            };
+            return self.answer_instead(place, row, effect, words.as_bytes());
         }
         if matches!(effect, Effect::Subscribe(_) | Effect::Unsubscribe(_)) {
             return self.listen(cx, row, effect, command);
