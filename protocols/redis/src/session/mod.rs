@@ -124,7 +124,7 @@ pub(crate) struct Session {
     /// How much was left to write at the last look, and since when that is so.
     stalled: Option<(usize, Instant)>,
     woken: bool,
-    /// When the client last said something.
+    /// When the client last said something, or was told something.
     active: Instant,
 }
 
@@ -274,8 +274,8 @@ impl Session {
             .map(|(since, limit)| since + limit);
         let queue = self.waiting.as_ref().and_then(|waiting| waiting.until);
         let again = self.next_again().filter(|ready| *ready > now);
-        self.slot
-            .set_deadline(stall.into_iter().chain(queue).chain(again).min());
+        let deadlines = stall.into_iter().chain(queue).chain(again);
+        self.slot.set_deadline(deadlines.chain(self.idle_until()).min());
         self.shared.state.set(match (&self.own, &self.waiting) {
             (Some(own), _) if own.pin.in_transaction() => "in_transaction",
             (Some(_), _) => "pinned",

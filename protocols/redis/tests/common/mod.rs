@@ -53,13 +53,24 @@ impl Both {
 
 /// A gateway in front of these servers, as soon as it is ready; `listener` and `cluster` say more of its configuration.
 pub(crate) fn gateway(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> House {
+    let (house, protocol) = unready(servers, listener, cluster, chain);
+    eventually("the gateway is ready", || protocol.unready().is_empty());
+    house
+}
+
+/// The same, and it may never be ready.
+pub(crate) fn unready(
+    servers: &[SocketAddr],
+    listener: &Json,
+    cluster: &Json,
+    chain: Vec<Arc<dyn Factory>>,
+) -> (House, Arc<Redis>) {
     let registry = Arc::new(Registry::new());
     let protocol = Redis::new(&registry);
     protocol.install(plan(servers, listener, cluster, chain));
     let house = House::start(Arc::clone(&protocol) as _, registry);
     house.control().spawn(Arc::clone(&protocol).watch_health());
-    eventually("the gateway is ready", || protocol.unready().is_empty());
-    house
+    (house, protocol)
 }
 
 fn plan(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> RedisPlan {
