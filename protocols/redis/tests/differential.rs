@@ -3,23 +3,8 @@
 mod common;
 
 use common::Both;
+use common::random::Random;
 use tidegate_kit::{Flavour, Redis as Server, RespClient};
-
-/// A generator of its own, so that a failure can be repeated by its seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or(0) % below
-    }
-
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
-        from[self.next(from.len())]
-    }
-}
 
 /// A random command that one connection can send at any time, and that has one answer which time does not change.
 fn command(random: &mut Random) -> Vec<String> {

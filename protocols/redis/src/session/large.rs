@@ -35,6 +35,10 @@ impl Session {
         if !is_large || self.is_stranger || command.here() == 0 {
             return Flow::Gather;
         }
+        // What some clients may not do shows only when all of it is here: keys can come last.
+        if self.acl.is_some() || self.hub.is_some() {
+            return Flow::Gather;
+        }
         let (row, effect) = effect_of(command);
         let streams = self.own.as_ref().is_some_and(|own| own.pin.streams());
         if effect != Effect::Plain || streams || !self.has_one_server() {

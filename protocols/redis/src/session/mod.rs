@@ -128,7 +128,7 @@ pub(crate) struct Session {
     /// How much was left to write at the last look, and since when that is so.
     stalled: Option<(usize, Instant)>,
     woken: bool,
-    /// When the client last said something.
+    /// When the client last said something, or was told something.
     active: Instant,
 }
 
@@ -233,7 +233,15 @@ impl Session {
 
     /// Ends a session that has nothing more to say or to hear; whether it does.
     fn end_if_due(&mut self) -> bool {
-        if self.closing || !self.is_quiet() {
+        if self.closing {
+            return false;
+        }
+        // It may have left before what it asked for could begin.
+        if self.at_end && self.waits_for_nobody() {
+            self.closing = true;
+            return true;
+        }
+        if !self.is_quiet() {
             return false;
         }
         if let Some(error) = self.broken.take() {
@@ -246,6 +254,13 @@ impl Session {
         let is_drained = self.room.core.is_draining() && self.own.is_none() && self.held.is_empty() && !self.is_flowing;
         self.closing |= is_gone || is_drained;
         self.closing
+    }
+
+    /// Whether a client that has said its last word is owed what may never come: the rest of its own command, or what a
+    /// server waits for. Nobody is there for it; an element that is popped would be lost.
+    fn waits_for_nobody(&self) -> bool {
+        let is_cut = self.is_flowing && (self.held.is_empty() || self.is_partial);
+        is_cut || self.own.as_ref().is_some_and(|own| own.is_endless())
     }
 
     /// Before going to sleep: what is left to write keeps its waker, and its deadline.
@@ -266,8 +281,8 @@ impl Session {
             .map(|(since, limit)| since + limit);
         let queue = self.waiting.as_ref().and_then(|waiting| waiting.until);
         let again = self.next_again().filter(|ready| *ready > now);
-        self.slot
-            .set_deadline(stall.into_iter().chain(queue).chain(again).min());
+        let deadlines = stall.into_iter().chain(queue).chain(again);
+        self.slot.set_deadline(deadlines.chain(self.idle_until()).min());
         self.shared.state.set(match (&self.own, &self.waiting) {
             (Some(own), _) if own.pin.in_transaction() => "in_transaction",
             (Some(_), _) => "pinned",

@@ -199,6 +199,7 @@ impl Session {
     /// Lays words for the client behind what waits to be written.
     pub(super) fn queue(&mut self, words: &[u8]) {
         self.metrics.sent.add(words.len() as u64);
+        self.active = self.room.core.now();
         self.to_client.queue(words, &self.room.core.buffers);
     }
 

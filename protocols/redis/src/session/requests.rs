@@ -48,17 +48,15 @@ impl Session {
             Poll::Ready(Err(error)) => Err(SessionError::downstream(&error)),
             Poll::Ready(Ok(0)) => {
                 self.at_end = true;
-                if self.is_flowing || self.own.as_ref().is_some_and(|own| own.is_endless()) {
-                    // Nobody is there for what it would wait for; an element that is popped would be lost.
-                    self.closing = true;
-                }
                 Ok(true)
             }
             Poll::Ready(Ok(read)) => {
                 self.active = self.room.core.now();
                 self.metrics.received.add(read as u64);
                 let fresh = scratch.get(..read).unwrap_or_default();
-                if self.held.is_empty() {
+                if self.broken.is_some() {
+                    // Nothing behind it makes sense; only the end does.
+                } else if self.held.is_empty() {
                     let used = self.consume(cx, fresh);
                     let rest = fresh.get(used..).unwrap_or_default();
                     if !rest.is_empty() {
@@ -75,7 +73,9 @@ impl Session {
     }
 
     fn may_read(&self) -> bool {
-        let is_over = self.at_end || self.closing || self.broken.is_some();
+        // Who broke the protocol behind what blocks is told so when that ends, if it is still there then.
+        let is_broken = self.broken.is_some() && !self.own.as_ref().is_some_and(|own| own.is_endless());
+        let is_over = self.at_end || self.closing || is_broken;
         let is_behind = !self.is_partial && self.held.len() >= READ_AHEAD;
         // Who does not read is not heard. What was asked already goes on to its inbox, within its bound.
         let is_stuck = self.is_flowing && !self.own.as_ref().is_some_and(|own| own.has_room_for_bytes());
@@ -86,6 +86,9 @@ impl Session {
         let mut held = std::mem::take(&mut self.held);
         let used = self.consume(cx, &held);
         held.drain(..used);
+        if self.broken.is_some() {
+            held.clear();
+        }
         if held.is_empty() {
             self.room.core.buffers.give_back(&mut held);
         }
@@ -183,8 +186,12 @@ impl Session {
         if let Some(acl) = &self.acl
             && let Err(denial) = acl.check(row, command)
         {
-            let words = format!("-{denial}\r\n").into_bytes();
-            return self.answer_instead(place, row, effect, &words);
+            // A server looks at the number of arguments first (`server.c`, `processCommand`).
+            let words = match row.filter(|row| !row.accepts(command.count())) {
+                Some(row) => format!("-ERR wrong number of arguments for '{}' command\r\n", row.name),
+                None => format!("-{denial}\r\n"),
+            };
+            return self.answer_instead(place, row, effect, words.as_bytes());
         }
         if self.routing.is_by_key() && !self.turn_by_keys(row, command) {
             return self.answer_instead(place, row, effect, APART);

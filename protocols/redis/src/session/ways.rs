@@ -188,6 +188,7 @@ impl Session {
             return Ok(());
         }
         self.metrics.sent.add(bytes.len() as u64);
+        self.active = self.room.core.now();
         let written = self
             .to_client
             .write(cx, &mut self.client, bytes, &self.room.core.buffers);

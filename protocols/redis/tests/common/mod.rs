@@ -2,6 +2,8 @@
 
 #[allow(dead_code, reason = "not every test binary loads the gateway")]
 pub(crate) mod load;
+#[allow(dead_code, reason = "not every test binary draws lots")]
+pub(crate) mod random;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -72,22 +74,38 @@ pub(crate) fn clusters(servers: &[SocketAddr], listener: &Json, chain: Vec<Arc<d
     }
     let listeners = BTreeMap::from([("main".to_owned(), listener)]);
     let chains = HashMap::from([("main".to_owned(), chain)]);
-    serve(RedisPlan::build(&listeners, &all, &members, chains).expect("a plan"))
+    ready(RedisPlan::build(&listeners, &all, &members, chains).expect("a plan"))
 }
 
 /// A gateway in front of these servers, as soon as it is ready; `listener` and `cluster` say more of its configuration.
 pub(crate) fn gateway(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> House {
+    ready(plan(servers, listener, cluster, chain))
+}
+
+/// The same, and it may never be ready.
+#[allow(dead_code, reason = "not every test binary uses it")]
+pub(crate) fn unready(
+    servers: &[SocketAddr],
+    listener: &Json,
+    cluster: &Json,
+    chain: Vec<Arc<dyn Factory>>,
+) -> (House, Arc<Redis>) {
     serve(plan(servers, listener, cluster, chain))
 }
 
-fn serve(plan: RedisPlan) -> House {
+fn ready(plan: RedisPlan) -> House {
+    let (house, protocol) = serve(plan);
+    eventually("the gateway is ready", || protocol.unready().is_empty());
+    house
+}
+
+fn serve(plan: RedisPlan) -> (House, Arc<Redis>) {
     let registry = Arc::new(Registry::new());
     let protocol = Redis::new(&registry);
     protocol.install(plan);
     let house = House::start(Arc::clone(&protocol) as _, registry);
     house.control().spawn(Arc::clone(&protocol).watch_health());
-    eventually("the gateway is ready", || protocol.unready().is_empty());
-    house
+    (house, protocol)
 }
 
 fn plan(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> RedisPlan {
