@@ -149,6 +149,43 @@ fn no_reply_names_a_real_node_while_slots_move() {
     }
 }
 
+/// Transactions and blocking commands find out over a connection of their own that a slot has moved.
+#[test]
+fn what_is_a_clients_own_is_not_sent_to_real_nodes() {
+    for flavour in Flavour::ALL {
+        let cluster = RedisCluster::start(flavour);
+        let wanted = json!({ "topology": { "kind": "cluster", "refresh": "60s" } });
+        let [house, _other] = common::advertised(&cluster.addresses()[..1], &wanted);
+        let real = secrets(&cluster);
+        let mut client = RespClient::connect(house.address());
+        let slot = ask(&mut client, &["CLUSTER", "KEYSLOT", "t"], &real).text();
+        let slot: u16 = slot.parse().expect("a slot");
+        for turn in 0..6 {
+            let owner = cluster.owner(slot);
+            assert_eq!(ask(&mut client, &["SET", "t", "1"], &real), simple("OK"));
+            cluster.move_slot(slot, (owner + 1) % 3);
+            if turn % 2 == 0 {
+                assert_eq!(ask(&mut client, &["MULTI"], &real), simple("OK"));
+                let told = ask(&mut client, &["INCR", "t"], &real).text();
+                assert!(told.starts_with("TRYAGAIN"), "{told}");
+                let told = ask(&mut client, &["EXEC"], &real).text();
+                assert!(told.starts_with("EXECABORT"), "{told}");
+                assert_eq!(ask(&mut client, &["MULTI"], &real), simple("OK"));
+                assert_eq!(ask(&mut client, &["INCR", "t"], &real), simple("QUEUED"));
+                assert_eq!(ask(&mut client, &["EXEC"], &real), Resp::Array(vec![Resp::Integer(2)]));
+            } else {
+                // It blocks at the new owner, and is served there.
+                client.command(&["BLPOP", "{t}queue", "0"]);
+                let mut other = RespClient::connect(house.address());
+                assert_eq!(ask(&mut other, &["RPUSH", "{t}queue", "x"], &real), Resp::Integer(1));
+                let (told, _) = client.raw();
+                assert_eq!(told, Resp::Array(vec![bulk("{t}queue"), bulk("x")]));
+            }
+        }
+        assert_eq!(ask(&mut client, &["DEL", "t"], &real), Resp::Integer(1));
+    }
+}
+
 /// A program that runs for as long as its standard input is open.
 fn start(mut command: Command, gateway: SocketAddr) -> Child {
     command.env("GATEWAY", gateway.to_string());
