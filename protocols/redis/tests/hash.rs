@@ -2,8 +2,8 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -101,17 +101,16 @@ impl Twemproxy {
             port.address()
         );
         if let Some(tag) = tag {
-            text.push_str(&format!("  hash_tag: \"{tag}\"\n"));
+            writeln!(text, "  hash_tag: \"{tag}\"").expect("written");
         }
         text.push_str("  servers:\n");
         for ((server, name), weight) in servers.iter().zip(NAMES).zip(WEIGHTS) {
-            text.push_str(&format!("   - {}:{weight} {name}\n", server.address()));
+            writeln!(text, "   - {}:{weight} {name}", server.address()).expect("written");
         }
         let folder = std::env::temp_dir().join(format!("tidegate-twemproxy-{}", port.number()));
         fs::create_dir_all(&folder).expect("a folder");
         let config = folder.join("nutcracker.yml");
-        let mut file = fs::File::create(&config).expect("a file");
-        file.write_all(text.as_bytes()).expect("written");
+        fs::write(&config, text).expect("written");
         let mut command = Command::new(program);
         command.arg("-c").arg(&config).args(["-a", "127.0.0.1", "-s"]);
         command.arg(statistics.number().to_string());
