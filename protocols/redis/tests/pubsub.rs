@@ -54,7 +54,7 @@ impl Ear {
             ("ssubscribe", ear.shard.clone(), 1),
         ] {
             ear.client.command(&[word, &name]);
-            ear.hears(vec![bulk(word), bulk(&name), Resp::Integer(count)]);
+            ear.hears(&[bulk(word), bulk(&name), Resp::Integer(count)]);
         }
         ear
     }
@@ -67,7 +67,7 @@ impl Ear {
     }
 
     #[track_caller]
-    fn hears(&mut self, expected: Vec<Resp>) {
+    fn hears(&mut self, expected: &[Resp]) {
         assert_eq!(self.next(), expected);
     }
 
