@@ -2,8 +2,8 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -101,17 +101,16 @@ impl Twemproxy {
             port.address()
         );
         if let Some(tag) = tag {
-            text.push_str(&format!("  hash_tag: \"{tag}\"\n"));
+            writeln!(text, "  hash_tag: \"{tag}\"").expect("written");
         }
         text.push_str("  servers:\n");
         for ((server, name), weight) in servers.iter().zip(NAMES).zip(WEIGHTS) {
-            text.push_str(&format!("   - {}:{weight} {name}\n", server.address()));
+            writeln!(text, "   - {}:{weight} {name}", server.address()).expect("written");
         }
         let folder = std::env::temp_dir().join(format!("tidegate-twemproxy-{}", port.number()));
         fs::create_dir_all(&folder).expect("a folder");
         let config = folder.join("nutcracker.yml");
-        let mut file = fs::File::create(&config).expect("a file");
-        file.write_all(text.as_bytes()).expect("written");
+        fs::write(&config, text).expect("written");
         let mut command = Command::new(program);
         command.arg("-c").arg(&config).args(["-a", "127.0.0.1", "-s"]);
         command.arg(statistics.number().to_string());
@@ -201,7 +200,7 @@ fn commands_over_several_servers() {
         let servers = servers(flavour);
         let house = before(&servers, &json!({ "hash_tag": "{}" }));
         let mut client = RespClient::connect(house.address());
-        let keys: Vec<String> = (0..90).map(|number| format!("key:{number}")).collect();
+        let keys: Vec<String> = (0..90).map(|number| format!("{}:key", number * 7919)).collect();
         let with = |name: &str| -> Vec<String> { std::iter::once(name.to_owned()).chain(keys.clone()).collect() };
         let pairs = keys.iter().flat_map(|key| [key.clone(), format!("of {key}")]);
         let mset: Vec<String> = std::iter::once("MSET".to_owned()).chain(pairs).collect();
@@ -231,7 +230,7 @@ fn transactions(client: &mut RespClient) {
     // Across servers none of it is done, and the client is told at the end at the latest.
     assert_eq!(client.ask(&["MULTI"]), simple("OK"));
     for number in 0..20 {
-        client.command(&["SET", &format!("across:{number}"), "1"]);
+        client.command(&["SET", &format!("{}:across", number * 7919), "1"]);
     }
     let told: Vec<Resp> = (0..20).map(|_| client.reply()).collect();
     assert!(
@@ -245,7 +244,10 @@ fn transactions(client: &mut RespClient) {
         "{end:?}"
     );
     for number in 0..20 {
-        assert_eq!(client.ask(&["EXISTS", &format!("across:{number}")]), Resp::Integer(0));
+        assert_eq!(
+            client.ask(&["EXISTS", &format!("{}:across", number * 7919)]),
+            Resp::Integer(0)
+        );
     }
     assert_eq!(client.ask(&["EXEC"]).text(), "ERR EXEC without MULTI");
 }

@@ -86,7 +86,9 @@ impl Session {
         };
         if from == OWN && self.own.as_ref().is_some_and(|own| own.multi || !own.pin.is_clean()) {
             // What the client has put there is lost with the slot, and other servers' addresses are not for it.
-            ticket.instead = Some(format!("-{MOVED_AWAY}\r\n").into_bytes().into());
+            if to.is_some() {
+                ticket.instead = Some(format!("-{MOVED_AWAY}\r\n").into_bytes().into());
+            }
             return false;
         }
         let (tries, began) = (ticket.tries, ticket.began);

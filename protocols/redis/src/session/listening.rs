@@ -78,6 +78,11 @@ impl Session {
         self.hub.as_ref().is_some_and(HubSeat::owes)
     }
 
+    /// Whether something is there for the client, which may be an answer: what it asked behind that must not overtake it.
+    pub(super) fn has_hub_mail(&self) -> bool {
+        self.hub.as_ref().is_some_and(HubSeat::has_mail)
+    }
+
     /// Whether the client listens to something.
     pub(super) fn listens(&self) -> bool {
         self.hub.as_ref().is_some_and(|seat| seat.count() > 0)
@@ -85,8 +90,9 @@ impl Session {
 
     /// A client of RESP2 that listens can do little else (`server.c`, `processCommand`): what it is told, if this is none
     /// of that.
-    pub(super) fn refused_while_listening(&self, row: Option<&Row>, effect: Effect) -> Option<String> {
-        let name = row.map_or("", |row| row.name);
+    pub(super) fn refused_while_listening(&self, row: Option<&Row>, effect: Effect, count: usize) -> Option<String> {
+        // What is no command, or not this one's arguments, the server says first.
+        let name = row.filter(|row| row.accepts(count))?.name;
         let may = matches!(
             effect,
             Effect::Subscribe(_) | Effect::Unsubscribe(_) | Effect::Quit | Effect::Reset
@@ -94,8 +100,13 @@ impl Session {
         if may || name == "ping" || self.key.version == Version::Resp3 || !self.listens() {
             return None;
         }
+        // What is refused instead of EXEC gives the transaction up, whether there is one or not (`server.c`, `rejectCommandSds`).
+        let code = match effect {
+            Effect::Exec => "EXECABORT Transaction discarded because of:",
+            _ => "ERR",
+        };
         Some(format!(
-            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+            "{code} Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
              this context"
         ))
     }

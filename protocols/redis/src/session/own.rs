@@ -206,7 +206,14 @@ impl Session {
                     if ended && owed == Some(None) && own.lease.head.starts_with(b"-") {
                         self.disprove(own.proves.take(), stretch);
                     }
-                    self.answer_came(owed.flatten(), stretch, ended, OWN)
+                    // Where it came from must be there to be asked: what is turned away is sent elsewhere.
+                    self.own = Some(own);
+                    let passes = self.answer_came(owed.flatten(), stretch, ended, OWN);
+                    let Some(back) = self.own.take() else {
+                        return Ok(());
+                    };
+                    own = back;
+                    passes
                 }
                 Said::Push if !self.sees_pushes() => true,
                 Said::Push | Said::Reset => {

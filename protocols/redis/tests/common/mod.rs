@@ -108,6 +108,29 @@ fn serve(plan: RedisPlan) -> (House, Arc<Redis>) {
     (house, protocol)
 }
 
+/// Two gateways in front of the same servers, each of which shows itself and the other as the nodes of a cluster.
+#[allow(dead_code, reason = "not every test binary advertises")]
+pub(crate) fn advertised(servers: &[SocketAddr], cluster: &Json) -> [House; 2] {
+    let trust = json!({ "login": { "method": "trust" } });
+    let begun = [(); 2].map(|()| {
+        let registry = Arc::new(Registry::new());
+        let protocol = Redis::new(&registry);
+        protocol.install(plan(servers, &trust, cluster, Vec::new()));
+        let house = House::start(Arc::clone(&protocol) as _, registry);
+        (house, protocol)
+    });
+    // Where they listen is known only now.
+    let addresses = [begun[0].0.address().to_string(), begun[1].0.address().to_string()];
+    for ((house, protocol), at) in begun.iter().zip([0, 1]) {
+        let advertise = json!({ "address": addresses[at], "peers": [addresses[1 - at]] });
+        let listener = json!({ "login": { "method": "trust" }, "advertise": advertise });
+        protocol.install(plan(servers, &listener, cluster, Vec::new()));
+        house.control().spawn(Arc::clone(protocol).watch_health());
+        eventually("the gateway is ready", || protocol.unready().is_empty());
+    }
+    begun.map(|(house, _)| house)
+}
+
 fn plan(servers: &[SocketAddr], listener: &Json, cluster: &Json, chain: Vec<Arc<dyn Factory>>) -> RedisPlan {
     let mut wanted = json!({ "address": "127.0.0.1:0", "routes": [{ "cluster": "app" }] });
     extend(&mut wanted, listener);
