@@ -77,6 +77,11 @@ impl Session {
         self.hub.as_ref().is_some_and(HubSeat::owes)
     }
 
+    /// Whether something came for the client that it is to have before any further answer: it may be an answer itself.
+    pub(super) fn has_mail(&self) -> bool {
+        self.hub.as_ref().is_some_and(HubSeat::has_mail)
+    }
+
     /// Whether the client listens to something.
     pub(super) fn listens(&self) -> bool {
         self.hub.as_ref().is_some_and(|seat| seat.count() > 0)
@@ -84,7 +89,7 @@ impl Session {
 
     /// A client of RESP2 that listens can do little else (`server.c`, `processCommand`): what it is told, if this is none
     /// of that.
-    pub(super) fn refused_while_listening(&self, row: Option<&Row>, effect: Effect) -> Option<String> {
+    pub(super) fn refused_while_listening(&self, row: Option<&Row>, effect: Effect, count: usize) -> Option<String> {
         let name = row.map_or("", |row| row.name);
         let may = matches!(
             effect,
@@ -92,6 +97,10 @@ impl Session {
         );
         if may || name == "ping" || self.key.version == Version::Resp3 || !self.listens() {
             return None;
+        }
+        if row.is_some_and(|row| !row.accepts(count)) {
+            // That comes first, as at the server.
+            return Some(format!("ERR wrong number of arguments for '{name}' command"));
         }
         Some(format!(
             "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \

@@ -170,10 +170,10 @@ impl Session {
         if self.is_unsettled() || self.order.len() >= MOST_UNDER_WAY {
             return false;
         }
-        if self.awaits_hub() {
+        if self.awaits_hub() || self.has_mail() {
             return false;
         }
-        if let Some(text) = self.refused_while_listening(row, effect) {
+        if let Some(text) = self.refused_while_listening(row, effect, command.count()) {
             return self.answer_error(&text);
         }
         let place = pin::place(self.own.as_ref().map(|own| &own.pin), effect);
