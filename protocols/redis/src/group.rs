@@ -32,6 +32,8 @@ pub(crate) struct Group {
     turn: Cell<u64>,
     /// Whose words servers speak, by the last one that was met.
     pub(crate) flavour: Cell<Servers>,
+    /// The plan has it no more; clients that are there stay, and nothing is kept for others.
+    is_removed: Cell<bool>,
     pub(crate) metrics: GroupMetrics,
     pub(crate) trunks: RefCell<HashMap<Place, Vec<Rc<Trunk>>>>,
     pub(crate) pools: RefCell<HashMap<Place, Rc<ServerPool>>>,
@@ -91,6 +93,7 @@ impl Group {
             layout: RefCell::new((None, Rc::new(rules.atlas.layout()))),
             turn: Cell::new(0),
             flavour: Cell::new(Servers::REDIS),
+            is_removed: Cell::new(false),
             rules: RefCell::new(rules),
             trunks: RefCell::default(),
             pools: RefCell::default(),
@@ -111,6 +114,12 @@ impl Group {
         }
         *self.rules.borrow_mut() = Arc::clone(rules);
         self.layout.borrow_mut().0 = None;
+        self.is_removed.set(false);
+    }
+
+    /// The plan has it no more.
+    pub(crate) fn remove(&self) {
+        self.is_removed.set(true);
     }
 
     /// The place of the shared connection to a server for a client of this number.
@@ -229,7 +238,7 @@ impl Group {
         });
         self.pools.borrow_mut().retain(|place, pool| {
             let counts = pool.counts();
-            is_wanted(place) || counts.lent + counts.opening + counts.waiting > 0
+            is_wanted(place) && !self.is_removed.get() || counts.lent + counts.opening + counts.waiting > 0
         });
     }
 
@@ -241,7 +250,8 @@ impl Group {
         let rules = self.rules();
         let past =
             |since: Instant, limit: Option<Duration>| limit.is_some_and(|limit| now.duration_since(since) >= limit);
-        let is_idle = line.clients() == 0 && past(line.last_moved(), rules.limits.idle_timeout);
+        let is_unused = line.clients() == 0;
+        let is_idle = is_unused && (self.is_removed.get() || past(line.last_moved(), rules.limits.idle_timeout));
         let is_stuck = line
             .silent_since()
             .is_some_and(|since| past(since, rules.reply_timeout));

@@ -82,8 +82,9 @@ impl RedisRoom {
         if self.plan.borrow().0 != generation {
             let plan = self.redis.plan();
             for group in self.groups.borrow().values() {
-                if let Some(rules) = plan.clusters.get(&group.cluster) {
-                    group.update(rules);
+                match plan.clusters.get(&group.cluster) {
+                    Some(rules) => group.update(rules),
+                    None => group.remove(),
                 }
             }
             *self.plan.borrow_mut() = (generation, plan);

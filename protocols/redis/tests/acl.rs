@@ -111,6 +111,10 @@ fn check(flavour: Flavour, seed: u64) {
         }
         is_within &= words[0] != "EXEC" && words[0] != "DISCARD";
         denied += usize::from(answers[0].starts_with("-NOPERM"));
+        if flavour == Flavour::Valkey && answers.iter().all(|answer| answer.starts_with("-NOPERM")) {
+            // It names the user; the gateway speaks as Redis 7.0 does.
+            continue;
+        }
         let short = |text: &String| text.chars().take(200).collect::<String>();
         let [direct, through] = [&answers[0], &answers[1]].map(short);
         let words: Vec<String> = words.iter().map(short).collect();

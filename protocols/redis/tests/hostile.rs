@@ -48,28 +48,30 @@ fn last_words(address: std::net::SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// What a server does not take for its protocol.
+const BROKEN: [&[u8]; 16] = [
+    b"*x\r\n",
+    b"*99999999999999999999\r\n",
+    b"*2147483648\r\n",
+    b"*1\r\nGET\r\n",
+    b"*1\r\n:3\r\n",
+    b"*1\r\n$-1\r\n",
+    b"*1\r\n$x\r\n",
+    b"*1\r\n*1\r\n$4\r\nPING\r\n",
+    b"*2\r\n$3\r\nGET\r\n$600000000\r\n",
+    b"*2\r\n$3\r\nGET\r\n$99999999999999999999\r\n",
+    b"GET \"a\r\n",
+    b"GET 'a'b\r\n",
+    b"\"\r\n",
+    b"PING\r\n*1\r\n$-5\r\n",
+    b"*11\r\n",
+    b"*1\r\n$20000\r\n",
+];
+
 /// What a server itself would close on, before the login and after it; the words are its own.
 #[test]
 fn a_broken_protocol_is_answered_as_by_the_server() {
     let _alone = alone();
-    const BROKEN: [&[u8]; 16] = [
-        b"*x\r\n",
-        b"*99999999999999999999\r\n",
-        b"*2147483648\r\n",
-        b"*1\r\nGET\r\n",
-        b"*1\r\n:3\r\n",
-        b"*1\r\n$-1\r\n",
-        b"*1\r\n$x\r\n",
-        b"*1\r\n*1\r\n$4\r\nPING\r\n",
-        b"*2\r\n$3\r\nGET\r\n$600000000\r\n",
-        b"*2\r\n$3\r\nGET\r\n$99999999999999999999\r\n",
-        b"GET \"a\r\n",
-        b"GET 'a'b\r\n",
-        b"\"\r\n",
-        b"PING\r\n*1\r\n$-5\r\n",
-        b"*11\r\n",
-        b"*1\r\n$20000\r\n",
-    ];
     for flavour in Flavour::ALL {
         for password in [false, true] {
             let both = if password {
@@ -305,7 +307,7 @@ fn garbage(random: &mut Random) -> Vec<u8> {
         b"*2\r\n$6\r\nCLIENT\r\n$0\r\n\r\n",
     ];
     let mut bytes = Vec::new();
-    for _ in 0..1 + random.next(12) {
+    for _ in 0..=random.next(12) {
         bytes.extend_from_slice(PIECES[random.next(PIECES.len())]);
     }
     for _ in 0..random.next(3) {

@@ -107,8 +107,12 @@ fn who_waits_too_long_for_a_connection_is_told_so() {
 /// A server that stands still is given up, and what was asked of it is answered once.
 #[test]
 fn a_server_that_says_nothing_is_given_up() {
+    let limits = json!({
+        "timeouts": { "reply": "500ms", "failover": "0" },
+        "connect": { "retries": 0, "timeout": "500ms" },
+    });
     for flavour in Flavour::ALL {
-        let both = start(flavour, &json!({ "timeouts": { "reply": "500ms", "failover": "0" } }));
+        let both = start(flavour, &limits);
         let (mut one, mut two) = (both.client(), both.client());
         assert_eq!(one.ask(&["SET", "a", "1"]), simple("OK"));
         both.server.pause();
