@@ -24,6 +24,7 @@ pub(crate) struct Line {
     pub(crate) is_tls: bool,
     pub(crate) exchanges: Cell<u64>,
     buffers: Rc<Buffers>,
+    ends: Rc<EndsStock>,
     books: RefCell<Mux>,
     inboxes: RefCell<Vec<Inbox>>,
     /// What clients gave it and the task has not taken yet.
@@ -40,6 +41,28 @@ pub(crate) struct Line {
     pub(crate) closes: Cell<bool>,
     /// When the server last said something, or began to owe.
     pub(crate) moved: Cell<Instant>,
+}
+
+/// A core's stock of buffers for the ends of replies: who has no mail owns none.
+#[derive(Debug, Default)]
+pub(crate) struct EndsStock(RefCell<Vec<Vec<usize>>>);
+
+impl EndsStock {
+    /// How many are kept, and with room for how many ends.
+    const KEPT: usize = 256;
+    const MOST: usize = 4096;
+
+    fn take(&self) -> Vec<usize> {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, mut ends: Vec<usize>) {
+        let mut stock = self.0.borrow_mut();
+        if ends.capacity() > 0 && ends.capacity() <= Self::MOST && stock.len() < Self::KEPT {
+            ends.clear();
+            stock.push(ends);
+        }
+    }
 }
 
 /// What has come for one client.
@@ -76,6 +99,7 @@ impl Line {
         is_tls: bool,
         limits: MuxLimits,
         core: &CoreContext,
+        ends: Rc<EndsStock>,
     ) -> Rc<Self> {
         let now = Instant::now();
         Rc::new(Self {
@@ -85,6 +109,7 @@ impl Line {
             is_tls,
             exchanges: Cell::new(0),
             buffers: Rc::clone(&core.buffers),
+            ends,
             books: RefCell::new(Mux::new(limits)),
             inboxes: RefCell::default(),
             unsent: RefCell::default(),
@@ -179,7 +204,7 @@ impl Line {
         {
             // Who has mail already was woken for it.
             let wakes = inbox.bytes.is_empty() || inbox.overrun;
-            inbox.lay(bytes, ended, delivery, &self.buffers);
+            inbox.lay(bytes, ended, delivery, self);
             if let Some(waker) = inbox.waker.as_ref().filter(|_| wakes || inbox.overrun) {
                 waker.wake_by_ref();
             }
@@ -211,16 +236,19 @@ impl Line {
 
 impl Inbox {
     /// Takes a stretch of a reply, or notes that it has too much already.
-    fn lay(&mut self, bytes: &[u8], ended: bool, delivery: Delivery, buffers: &Buffers) {
+    fn lay(&mut self, bytes: &[u8], ended: bool, delivery: Delivery, line: &Line) {
         if matches!(delivery, Delivery::Overrun(_)) {
             self.overrun = true;
             return;
         }
         if self.bytes.capacity() == 0 {
-            self.bytes = buffers.take();
+            self.bytes = line.buffers.take();
         }
         self.bytes.extend_from_slice(bytes);
         if ended {
+            if self.ends.capacity() == 0 {
+                self.ends = line.ends.take();
+            }
             self.ends.push(self.bytes.len());
         }
     }
@@ -280,9 +308,8 @@ impl LineSeat {
         }
     }
 
-    /// Takes what has come. `ends` is an empty buffer to go on with; that of the bytes is to be given back to the core's
-    /// stock.
-    pub(crate) fn take(&self, ends: Vec<usize>) -> Mail {
+    /// Takes what has come, in buffers that are to be given back to the core's stocks.
+    pub(crate) fn take(&self) -> Mail {
         let mut inboxes = self.line.inboxes.borrow_mut();
         let Some((seat, inbox)) = self
             .seat
@@ -295,7 +322,7 @@ impl LineSeat {
         self.line.books.borrow_mut().taken(seat, bytes.len());
         Mail {
             bytes,
-            ends: std::mem::replace(&mut inbox.ends, ends),
+            ends: std::mem::take(&mut inbox.ends),
             is_midway: inbox.midway,
         }
     }
@@ -321,6 +348,7 @@ impl Drop for LineSeat {
         if let Some(inbox) = self.line.inboxes.borrow_mut().get_mut(seat.index()) {
             let mut left = std::mem::take(inbox);
             self.line.buffers.give_back(&mut left.bytes);
+            self.line.ends.give_back(std::mem::take(&mut left.ends));
         }
         self.line.books.borrow_mut().leave(seat);
         if self.line.retires() {

@@ -20,7 +20,7 @@ use crate::admit::Client;
 use crate::carrier;
 use crate::dial::{self, Key, Order};
 use crate::group::{Group, Place, State, Trunk};
-use crate::line::Line;
+use crate::line::{EndsStock, Line};
 use crate::metrics::UserMetrics;
 use crate::passthrough::Credential;
 use crate::plan::RedisPlan;
@@ -37,6 +37,7 @@ pub(crate) struct RedisRoom {
     users: RefCell<HashMap<(String, String), Rc<UserMetrics>>>,
     /// Memory for clients that have something under way.
     desks: RefCell<Vec<Desk>>,
+    pub(crate) ends: Rc<EndsStock>,
 }
 
 /// How many desks that nobody uses are kept.
@@ -53,6 +54,7 @@ impl RedisRoom {
             sessions: RefCell::default(),
             users: RefCell::default(),
             desks: RefCell::default(),
+            ends: Rc::default(),
         })
     }
 
@@ -128,7 +130,14 @@ impl RedisRoom {
                         .flavour
                         .set(if is_valkey { Servers::VALKEY } else { Servers::REDIS });
                     let is_tls = stream.tls().is_some();
-                    let line = Line::new(greeting, order.endpoint, is_tls, order.rules.mux, &room.core);
+                    let line = Line::new(
+                        greeting,
+                        order.endpoint,
+                        is_tls,
+                        order.rules.mux,
+                        &room.core,
+                        Rc::clone(&room.ends),
+                    );
                     tokio::task::spawn_local(carrier::run(Rc::clone(&line), room.core.clone(), stream));
                     (State::Open(line), None)
                 }

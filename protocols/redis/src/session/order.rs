@@ -218,6 +218,7 @@ impl Order {
         let mut desk = Desk {
             tickets: std::mem::take(&mut self.tickets),
             kept: std::mem::take(&mut self.kept),
+            owed: VecDeque::new(),
         };
         desk.tickets.shrink_to(MOST_TICKETS);
         desk.kept.shrink_to(DONE_WITH);
@@ -230,6 +231,8 @@ impl Order {
 pub(crate) struct Desk {
     tickets: VecDeque<Ticket>,
     kept: Vec<u8>,
+    /// For what is owed over the client's way.
+    pub(super) owed: VecDeque<Option<Job>>,
 }
 
 #[cfg(test)]

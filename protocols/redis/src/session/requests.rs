@@ -373,7 +373,13 @@ impl Session {
         ticket.group = self.routing.at();
         ticket.instead = instead.map(Box::from);
         if !self.order.is_spread() {
-            self.order.spread(self.room.desk());
+            let mut desk = self.room.desk();
+            if let [way] = self.ways.as_mut_slice()
+                && way.owed.capacity() == 0
+            {
+                way.owed = std::mem::take(&mut desk.owed);
+            }
+            self.order.spread(desk);
         }
         self.order.push(ticket, kept)
     }

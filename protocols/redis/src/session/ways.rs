@@ -13,9 +13,6 @@ use crate::group::{State, Trunk};
 use crate::layout::Node;
 use crate::line::{LineSeat, Mail};
 
-/// How many ends of replies a client that sleeps has room for.
-const FEW: usize = 256;
-
 /// A client's way to one server: its seat at a shared connection.
 pub(super) struct Way {
     pub(super) node: Arc<Node>,
@@ -120,16 +117,13 @@ impl Session {
         if self.closing || !(has_mail || is_lost) || self.flush_client(cx)?.is_pending() {
             return Ok(false);
         }
-        let ends = std::mem::take(&mut self.spare_ends);
         let Some(seat) = self.ways.get(at).and_then(|way| way.seat.as_ref()) else {
             return Ok(false);
         };
-        let mut mail = seat.take(ends);
+        let mut mail = seat.take();
         self.deal(cx, at, &mail)?;
         self.room.core.buffers.give_back(&mut mail.bytes);
-        mail.ends.clear();
-        mail.ends.shrink_to(FEW);
-        self.spare_ends = std::mem::take(&mut mail.ends);
+        self.room.ends.give_back(std::mem::take(&mut mail.ends));
         if is_lost {
             self.lose(at, &mail);
         }
