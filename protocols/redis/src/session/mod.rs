@@ -19,6 +19,7 @@ mod replies;
 mod requests;
 mod route;
 mod routing;
+mod sending;
 mod shared;
 mod shown;
 mod transaction;
