@@ -14,6 +14,7 @@ mod dial;
 mod group;
 mod health;
 mod hub;
+mod job;
 mod layout;
 mod line;
 mod listening;

@@ -9,7 +9,7 @@ use tidegate_pool::{Lease, Pool, Seat};
 use tidegate_redis_wire::reply::Cursor;
 use tidegate_redis_wire::table::Effect;
 
-use crate::session::Job;
+use crate::job::Job;
 
 pub(crate) type ServerPool = Pool<Box<Server>, (), Refusal>;
 pub(crate) type ServerLease = Lease<Box<Server>, (), Refusal>;

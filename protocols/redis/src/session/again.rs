@@ -7,10 +7,10 @@ use tidegate_redis_wire::reply::{Code, Failure};
 use tidegate_redis_wire::table::{Access, Effect};
 
 use super::Session;
-use super::order::Job;
 use super::own::OWN;
 use super::parts::PartTo;
 use super::route::{NO_PRIMARY, Route, SLOT_DOWN, is_spread};
+use crate::job::Job;
 use crate::layout::{Bucket, Node, RedisKind as Kind};
 use crate::login;
 

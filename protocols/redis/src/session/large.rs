@@ -5,9 +5,9 @@ use tidegate_redis_wire::request::More;
 use tidegate_redis_wire::table::Effect;
 
 use super::Session;
-use super::order::Job;
 use super::requests::effect_of;
 use super::shown::Showing;
+use crate::job::Job;
 use crate::login;
 
 /// A command longer than this does not wait until it is all here, but flows over a connection of the client's own.

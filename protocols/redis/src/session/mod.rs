@@ -25,7 +25,7 @@ mod shown;
 mod transaction;
 mod ways;
 
-pub(crate) use order::{Desk, Job};
+pub(crate) use order::Desk;
 pub(crate) use shared::Shared;
 
 use std::collections::VecDeque;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tidegate_redis_wire::table::Row;
 
 use super::parts::Parts;
+use crate::job::Job;
 
 /// Beyond so many bytes that are done with, those that are kept are moved together.
 const DONE_WITH: usize = 64 * 1024;
@@ -51,22 +52,6 @@ pub(super) struct Ticket {
     pub(super) bucket: Option<u16>,
     /// Which of the client's clusters it goes to.
     pub(super) group: usize,
-}
-
-/// What an answer of a server is to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Job {
-    /// The ticket's number.
-    pub(super) number: u64,
-    /// Which part of the command.
-    pub(super) part: usize,
-}
-
-impl Job {
-    /// A command that goes to one server.
-    pub(super) const fn whole(number: u64) -> Self {
-        Self { number, part: 0 }
-    }
 }
 
 impl Ticket {

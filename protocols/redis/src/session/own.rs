@@ -9,7 +9,7 @@ use tidegate_net::Buffers;
 use tidegate_redis_wire::table::Effect;
 
 use super::Session;
-use super::order::Job;
+use crate::job::Job;
 use crate::layout::Node;
 use crate::pin::{Outcome, Pin};
 use crate::server::ServerLease;

@@ -4,7 +4,7 @@ use tidegate_chain::{Outcome, Part};
 use tidegate_redis_wire::reply::Failure;
 
 use super::Session;
-use super::order::Job;
+use crate::job::Job;
 use crate::scatter::Asker;
 
 impl Session {

@@ -6,8 +6,8 @@ use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::Row;
 
 use super::Session;
-use super::order::Job;
 use crate::group::Group;
+use crate::job::Job;
 use crate::login;
 
 /// What a client is told whose keys do not belong together.

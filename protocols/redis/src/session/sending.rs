@@ -8,9 +8,10 @@ use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::{Access, Effect, Row};
 
 use super::Session;
-use super::order::{Job, Ticket};
+use super::order::Ticket;
 use super::parts::Parts;
 use super::route::{Route, is_spread};
+use crate::job::Job;
 use crate::layout::{Node, RedisKind as Kind};
 use crate::login;
 

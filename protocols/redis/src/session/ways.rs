@@ -7,9 +7,9 @@ use tidegate_base::Refusal;
 use tidegate_engine::SessionError;
 
 use super::Session;
-use super::order::Job;
 use crate::dial::Key;
 use crate::group::{State, Trunk};
+use crate::job::Job;
 use crate::layout::Node;
 use crate::line::{LineSeat, Mail};
 
