@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_base::Address;
-use tidegate_engine::{ClientView, Engine, ListenerPlan, PoolView, Protocol, RoomView};
+use tidegate_engine::{ClientView, Engine, ListenerPlan, PoolView, Protocol, RoomView, WhenFull};
 use tidegate_kit::Port;
 use tidegate_telemetry::Registry;
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +39,7 @@ impl House {
             address,
             protocol: 0,
             max_clients: 0,
+            when_full: WhenFull::Refuse,
             max_clients_per_address: 0,
             pre_auth_timeout: Duration::from_secs(15),
             keepalive: serde_json::from_value(serde_json::json!({})).unwrap_or_else(|error| panic!("{error}")),

@@ -98,6 +98,15 @@ impl RespClient {
         (reply, bytes)
     }
 
+    /// Takes the next reply if it begins to come before this long.
+    pub fn reply_within(&mut self, limit: Duration) -> Option<Resp> {
+        let stream = self.stream.get_ref();
+        let _set = stream.set_read_timeout(Some(limit));
+        let is_here = self.stream.fill_buf().is_ok_and(|bytes| !bytes.is_empty());
+        let _set = self.stream.get_ref().set_read_timeout(Some(PATIENCE));
+        is_here.then(|| self.reply())
+    }
+
     /// Sends bytes, or says why not.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)

@@ -117,6 +117,7 @@ impl<'b> Builder<'b> {
             address: config.address.clone(),
             protocol,
             max_clients: config.max_clients,
+            when_full: config.when_full,
             max_clients_per_address: config.max_clients_per_address,
             pre_auth_timeout: config.pre_auth_timeout.duration(),
             keepalive: config.keepalive,

@@ -152,6 +152,7 @@ listeners:
     protocol: postgres
     address: '[::1]:6432'
     max_clients: 10000
+    when_full: wait
     max_clients_per_address: 0
     pre_auth_timeout: 15s
     tls: { mode: allow, client_auth: none, min_version: '1.2', generate: { names: [localhost, 127.0.0.1] } }

@@ -146,6 +146,33 @@ fn at_the_limit_of_clients_the_next_is_told_in_redis_words() {
     });
 }
 
+/// SH-09: with `when_full: wait` who comes too late is heard when somebody has left; the socket listens all the time.
+#[test]
+fn a_full_listener_can_let_clients_wait() {
+    let (server, port) = (Redis::start(Flavour::Redis), Port::reserve());
+    let more = format!("max_clients: 2\n    when_full: wait\n    {TRUST}");
+    let mut gateway = start(&port, &yaml(&port, &server, "", &more, ""));
+    let connect = || {
+        let mut client = RespClient::connect(port.address());
+        client.command(&["PING"]);
+        client
+    };
+    let mut inside: Vec<RespClient> = (0..2).map(|_| connect()).collect();
+    for client in &mut inside {
+        assert_eq!(client.reply(), simple("PONG"));
+    }
+    let mut waiting = connect();
+    std::thread::sleep(Duration::from_millis(300));
+    for client in &mut inside {
+        assert_eq!(client.ask(&["PING"]), simple("PONG"), "the others are served meanwhile");
+    }
+    let told = waiting.reply_within(Duration::from_millis(200));
+    assert!(told.is_none(), "it is not let in: {told:?}");
+    drop(inside.pop());
+    assert_eq!(waiting.reply(), simple("PONG"), "it is let in when somebody leaves");
+    assert_eq!(gateway.terminate(PATIENCE).code(), Some(0), "{}", gateway.log());
+}
+
 /// One in every five leaves in the midst of something.
 fn come_and_go(port: &Port, count: usize) {
     for number in 0..count {

@@ -79,9 +79,12 @@ impl Threads {
 pub struct ListenerConfig {
     /// Where to listen: `host:port`, `[ipv6]:port` or `unix:/path`.
     pub address: Address,
-    /// The most clients at once; the next one is refused in its own protocol. 0 means no limit.
+    /// The most clients at once; for what becomes of the next one see `when_full`. 0 means no limit.
     #[serde(default = "ten_thousand")]
     pub max_clients: usize,
+    /// What becomes of a client that comes when there are `max_clients`.
+    #[serde(default)]
+    pub when_full: WhenFull,
     /// The most clients from one IP address at once; 0 means no limit.
     #[serde(default)]
     pub max_clients_per_address: usize,
@@ -94,6 +97,18 @@ pub struct ListenerConfig {
     /// TLS towards clients.
     #[serde(default)]
     pub tls: TlsServer,
+}
+
+/// What becomes of a client that comes when a listener is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// It is told so in its own protocol, and closed.
+    #[default]
+    Refuse,
+    /// It waits in the system's queue of connections until somebody leaves. Nothing is read of it, a request to cancel
+    /// included.
+    Wait,
 }
 
 fn ten_thousand() -> usize {

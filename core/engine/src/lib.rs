@@ -17,7 +17,7 @@ mod timers;
 mod view;
 
 pub use client::{ClientPermit, Downstream};
-pub use config::{ListenerConfig, RuntimeConfig, Threads};
+pub use config::{ListenerConfig, RuntimeConfig, Threads, WhenFull};
 pub use core_thread::CoreContext;
 pub use cores::Cores;
 pub use engine::Engine;

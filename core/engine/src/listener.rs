@@ -15,12 +15,15 @@ use tokio::task::JoinHandle;
 use crate::cores::Mail;
 use crate::metrics::ListenerMetrics;
 use crate::phase::Phase;
-use crate::{Admitted, ClientPermit, Cores, Downstream, ListenerView, Protocol};
+use crate::{Admitted, ClientPermit, Cores, Downstream, ListenerView, Protocol, WhenFull};
 
 /// How many clients over the limit are told so at once; more than that are closed without a word.
 const REFUSED_AT_ONCE: usize = 1024;
 /// The pause after the system refused to accept, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a client has left a full listener.
+const PLACE_PAUSE: Duration = Duration::from_millis(10);
 
 /// A listener as the Plan wants it.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct ListenerPlan {
     pub protocol: usize,
     /// The most clients; 0 means no limit.
     pub max_clients: usize,
+    /// What becomes of those beyond.
+    pub when_full: WhenFull,
     /// The most clients of one IP address; 0 means no limit.
     pub max_clients_per_address: usize,
     /// How long a client may take until it is logged in.
@@ -115,6 +120,7 @@ impl Running {
 
 async fn accept(host: Arc<Host>) {
     loop {
+        host.has_place().await;
         match host.bound.accept().await {
             Ok((stream, peer)) => {
                 host.metrics.accepted.inc();
@@ -151,6 +157,19 @@ fn greet_in_background(host: &Arc<Host>, stream: Stream, peer: Peer) {
 }
 
 impl Host {
+    /// Ready when the next client may be accepted: at once, unless it is to wait for a place.
+    async fn has_place(&self) {
+        loop {
+            let plan = self.plan.load();
+            let is_full = plan.max_clients != 0 && self.clients.load(Ordering::Relaxed) >= plan.max_clients;
+            if !is_full || plan.when_full == WhenFull::Refuse || self.phase.is_draining() {
+                return;
+            }
+            drop(plan);
+            tokio::time::sleep(PLACE_PAUSE).await;
+        }
+    }
+
     /// Counts the client in, or says why it cannot come in.
     fn permit(&self, plan: &ListenerPlan, peer: Peer) -> (Option<ClientPermit>, Option<Refusal>) {
         let no = |reason, text: &'static str| (None, Some(Refusal::new(reason, text)));
