@@ -62,13 +62,7 @@ impl RedisCluster {
     #[track_caller]
     pub fn owner(&self, slot: u16) -> usize {
         let asked = self.running().next().expect("a node that runs");
-        let slots = asked.ask(&["CLUSTER", "SLOTS"]);
-        let range = slots.items().iter().find(|range| {
-            let bound = |at: usize| range.items()[at].text().parse::<u16>().unwrap_or(0);
-            (bound(0)..=bound(1)).contains(&slot)
-        });
-        let range = range.unwrap_or_else(|| panic!("nobody serves slot {slot}"));
-        let port = range.items()[2].items()[1].text();
+        let port = owner_port(asked, slot).unwrap_or_else(|| panic!("nobody serves slot {slot}"));
         let owner = self.nodes.iter().position(|node| node.port().to_string() == port);
         owner.unwrap_or_else(|| panic!("slot {slot} is served by a strange port {port}"))
     }
@@ -119,13 +113,20 @@ impl RedisCluster {
         }
     }
 
-    /// Ends a move: the new owner first, so that nobody is without one.
+    /// Ends a move: the new owner first, so that nobody is without one; then waits until all who run have heard of it.
+    /// Moves in quick succession would else overtake the news of one another, and an old claim with a newer epoch would
+    /// leave the slot to nobody (`cluster.c`, `clusterUpdateSlotsConfigWith`).
     #[track_caller]
     pub fn close_slot(&self, slot: u16, from: usize, to: usize) {
-        let (slot, id) = (slot.to_string(), self.id(to));
+        let (number, id) = (slot.to_string(), self.id(to));
         for node in [to, from] {
-            ok(&self.nodes[node], &["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+            ok(&self.nodes[node], &["CLUSTER", "SETSLOT", &number, "NODE", &id]);
         }
+        let port = self.nodes[to].port().to_string();
+        eventually("all have heard of the slot's new owner", || {
+            self.running()
+                .all(|node| owner_port(node, slot).as_ref() == Some(&port))
+        });
     }
 
     /// Makes a replica the primary of its slots, in order, and waits until the old primary follows it.
@@ -204,4 +205,14 @@ impl RedisCluster {
 fn ok(node: &Redis, words: &[&str]) {
     let answer = node.ask(words).text();
     assert_eq!(answer, "OK", "{words:?}");
+}
+
+/// The port of who serves a slot, as a node sees it.
+fn owner_port(asked: &Redis, slot: u16) -> Option<String> {
+    let slots = asked.ask(&["CLUSTER", "SLOTS"]);
+    let range = slots.items().iter().find(|range| {
+        let bound = |at: usize| range.items()[at].text().parse::<u16>().unwrap_or(0);
+        (bound(0)..=bound(1)).contains(&slot)
+    })?;
+    Some(range.items()[2].items()[1].text())
 }
