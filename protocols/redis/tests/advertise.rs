@@ -167,9 +167,14 @@ fn what_is_a_clients_own_is_not_sent_to_real_nodes() {
             if turn % 2 == 0 {
                 assert_eq!(ask(&mut client, &["MULTI"], &real), simple("OK"));
                 let told = ask(&mut client, &["INCR", "t"], &real).text();
-                assert!(told.starts_with("TRYAGAIN"), "{told}");
-                let told = ask(&mut client, &["EXEC"], &real).text();
-                assert!(told.starts_with("EXECABORT"), "{told}");
+                // The gateway may have heard of the move already; then the transaction begins at the right node.
+                if told.starts_with("TRYAGAIN") {
+                    let told = ask(&mut client, &["EXEC"], &real).text();
+                    assert!(told.starts_with("EXECABORT"), "{told}");
+                } else {
+                    assert_eq!(told, "QUEUED");
+                    assert_eq!(ask(&mut client, &["DISCARD"], &real), simple("OK"));
+                }
                 assert_eq!(ask(&mut client, &["MULTI"], &real), simple("OK"));
                 assert_eq!(ask(&mut client, &["INCR", "t"], &real), simple("QUEUED"));
                 assert_eq!(ask(&mut client, &["EXEC"], &real), Resp::Array(vec![Resp::Integer(2)]));
