@@ -89,7 +89,7 @@ async fn carry(hub: &Rc<Hub>, id: LinkId, link: &Link, stream: Stream) -> End {
         written: 0,
         intake: Intake::default(),
         beat: Box::pin(sleep(hub.rules.beat)),
-        heard: Instant::now(),
+        beats: 0,
         idle: None,
         again: None,
         refused: 0,
@@ -110,8 +110,9 @@ struct Carrier<'h> {
     written: usize,
     intake: Intake,
     beat: Pin<Box<Sleep>>,
-    /// When the server last said something.
-    heard: Instant,
+    /// So often it was asked for a sign of life since it last said something. What is counted is not time, which goes on
+    /// for a core that stands still.
+    beats: u32,
     /// Since when nobody needs it.
     idle: Option<Instant>,
     /// When what was refused is asked for again.
@@ -151,7 +152,7 @@ impl Carrier<'_> {
             Poll::Ready(0) => return Ok(Poll::Ready(Some(End::Closed))),
             Poll::Ready(length) => length,
         };
-        self.heard = Instant::now();
+        self.beats = 0;
         self.intake.filled(length);
         while let Some(frame) = self.intake.next().map_err(HearError::from)? {
             self.hub.heard(self.id, self.link, frame)?;
@@ -202,7 +203,8 @@ impl Carrier<'_> {
         ready!(self.beat.as_mut().poll(cx));
         let now = Instant::now();
         self.beat.as_mut().reset(now + rules.beat);
-        if now.saturating_duration_since(self.heard) >= rules.patience {
+        self.beats = self.beats.saturating_add(1);
+        if rules.beat.saturating_mul(self.beats) > rules.patience {
             return Poll::Ready(End::Silent(rules.patience));
         }
         self.idle = self.hub.is_idle(self.id).then(|| self.idle.unwrap_or(now));

@@ -230,6 +230,27 @@ fn a_server_that_is_silent_or_gone() {
     });
 }
 
+/// A core that stands still for a while (its machine was paused, something was slow) finds its servers as they were.
+#[test]
+fn who_stood_still_blames_nobody() {
+    for flavour in Flavour::ALL {
+        let server = Redis::start(flavour);
+        on_core(async {
+            let hub = hub(rules(), &dialler(&server));
+            let mut ear = Ear::new(&hub, Version::Resp2);
+            ear.say("SUBSCRIBE a").await;
+            for round in 0..5 {
+                server.ask(&["PUBLISH", "a", &format!("before {round}")]);
+                std::thread::sleep(2 * rules().patience);
+                server.ask(&["PUBLISH", "a", &format!("after {round}")]);
+                ear.hear(&format!("after {round}"), 1).await;
+                tokio::time::sleep(2 * rules().beat).await;
+            }
+            assert_eq!(hub.tally().losses.get(), 0);
+        });
+    }
+}
+
 #[test]
 fn one_who_does_not_read_is_given_up_alone() {
     let server = Redis::start(Flavour::Valkey);
