@@ -45,14 +45,12 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    fn credential(&self) -> Option<(&str, &Secret)> {
-        match &self.credential {
-            Some(own) => Some((&own.user, &own.password)),
-            None => self
-                .rules
-                .credential
-                .as_ref()
-                .map(|(user, password)| (user.as_str(), password)),
+    /// Who to log in as. What was ordered for a client of its own login is never opened with another.
+    fn login(&self) -> Result<Option<(&str, &Secret)>, DialError> {
+        match (&self.credential, &self.rules.credential) {
+            (Some(own), _) => Ok(Some((&own.user, &own.password))),
+            (None, _) if self.key.identity != 0 => Err(DialError::Left),
+            (None, shared) => Ok(shared.as_ref().map(|(user, password)| (user.as_str(), password))),
         }
     }
 }
@@ -84,6 +82,8 @@ pub(crate) enum DialError {
     Refused { asked: &'static str, text: String },
     #[error("the server closed the connection during login")]
     Closed,
+    #[error("the client whose login it was to have is gone")]
+    Left,
 }
 
 impl DialError {
@@ -93,13 +93,13 @@ impl DialError {
             Self::Net(error) => error.kind() != Kind::Config && error.kind() != Kind::Tls,
             Self::Refused { text, .. } => Failure::new(text.as_bytes()).code() == Code::Loading,
             Self::Closed => true,
-            Self::Reply(_) => false,
+            Self::Reply(_) | Self::Left => false,
         }
     }
 
     /// Whether the server itself is ill, as against this login being wrong.
     fn is_servers_fault(&self) -> bool {
-        !matches!(self, Self::Refused { .. }) || self.is_passing()
+        !matches!(self, Self::Refused { .. } | Self::Left) || self.is_passing()
     }
 
     /// What a client is told: the server's own words about what the client itself asked, and no address.
@@ -200,7 +200,7 @@ pub(crate) async fn reach(rules: &ClusterRules, endpoint: &Endpoint, limit: Dura
 async fn log_in(stream: &mut Stream, order: &Order) -> Result<Greeting, DialError> {
     let mut out = Vec::new();
     let number = order.key.version.number().to_string();
-    match order.credential() {
+    match order.login()? {
         Some((user, password)) => {
             let words = ["HELLO", &number, "AUTH", user, password.reveal()];
             request::command(&mut out, &words);

@@ -20,6 +20,8 @@ pub(crate) const HELLO_NO_AUTH: &str = "NOAUTH HELLO must be called with the cli
 pub(crate) const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
 pub(crate) const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 pub(crate) const NO_CERTIFICATE: &str = "NOAUTH this needs a client certificate that names a user of the gateway";
+/// What a client listens to comes over a connection with the login that it had when it began to.
+pub(crate) const LISTENS: &str = "ERR the connection listens to channels as another user; send RESET first";
 const NO_DEFAULT_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the default user. Are \
      you sure your configuration is correct?";
 const NO_PROTO: &str = "NOPROTO unsupported protocol version";

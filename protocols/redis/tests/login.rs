@@ -91,3 +91,62 @@ fn the_server_says_who_a_client_is() {
         assert_eq!(other.ask(&["ACL", "WHOAMI"]).text(), "alice");
     }
 }
+
+/// Wherever a client is led, it is there as itself: never as the user that the gateway has for its own.
+#[test]
+fn who_the_server_let_in_stays_that_on_another_route() {
+    let start = || {
+        Server::builder(Flavour::Redis)
+            .user("alice on >secret ~* &* +@all -set")
+            .start()
+    };
+    let servers = [start(), start()];
+    let house = common::clusters(
+        &[servers[0].address(), servers[1].address()],
+        &json!({
+            "login": { "method": "server" },
+            "routes": [{ "match": { "application_name": "batch*" }, "cluster": "c1" }, { "cluster": "c0" }],
+        }),
+        Vec::new(),
+    );
+    let mut client = RespClient::connect(house.address());
+    assert_eq!(client.ask(&["AUTH", "alice", "secret"]), simple("OK"));
+    for name in ["", "batch", "other", "batch"] {
+        assert_eq!(client.ask(&["CLIENT", "SETNAME", name]), simple("OK"));
+        assert!(
+            client.ask(&["SET", "a", "1"]).text().starts_with("NOPERM"),
+            "as {name:?}"
+        );
+        // Over a connection of its own, too.
+        assert_eq!(client.ask(&["MULTI"]), simple("OK"));
+        assert!(
+            client.ask(&["SET", "a", "1"]).text().starts_with("NOPERM"),
+            "as {name:?}"
+        );
+        assert!(client.ask(&["EXEC"]).text().starts_with("EXECABORT"));
+    }
+    for server in &servers {
+        assert_eq!(server.ask(&["EXISTS", "a"]), Resp::Integer(0));
+    }
+}
+
+/// What a client listens to it listens to as who it is.
+#[test]
+fn who_listens_does_not_become_somebody_else() {
+    let server = Server::builder(Flavour::Valkey)
+        .user("alice on >secret ~* &* +@all")
+        .user("bob on >word ~* &b* +@all")
+        .start();
+    let login = json!({ "login": { "method": "server" } });
+    let house = common::gateway(&[server.address()], &login, &json!({}), Vec::new());
+    let mut client = RespClient::connect(house.address());
+    client.ask(&["HELLO", "3", "AUTH", "alice", "secret"]);
+    assert_eq!(client.ask(&["SUBSCRIBE", "a"]).items()[1].text(), "a");
+    let refused = client.ask(&["AUTH", "bob", "word"]).text();
+    assert!(refused.starts_with("ERR the connection listens"), "{refused}");
+    assert_eq!(client.ask(&["ACL", "WHOAMI"]).text(), "alice");
+    assert_eq!(client.ask(&["RESET"]), simple("RESET"));
+    assert_eq!(client.ask(&["AUTH", "bob", "word"]), simple("OK"));
+    assert!(client.ask(&["SUBSCRIBE", "a"]).text().starts_with("NOPERM"));
+    assert_eq!(client.ask(&["SUBSCRIBE", "b"]).items()[1].text(), "b");
+}

@@ -199,6 +199,10 @@ impl Session {
     /// The client has proven who it is, and goes where that user goes.
     fn become_user(&mut self, proven: Proven, hello: Option<&reply::Hello<'_>>) {
         let Proven { user, credential } = proven;
+        let identity = credential.as_ref().map_or(0, |credential| credential.id);
+        if identity != self.key.identity && self.listens() {
+            return self.say(|writer| writer.error(login::LISTENS));
+        }
         if let Err(refusal) = self.reroute(&user) {
             return self.say(|writer| writer.error(&login::words(&refusal)));
         }

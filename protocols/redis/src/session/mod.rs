@@ -200,7 +200,6 @@ impl Session {
         let user = Arc::clone(&session.shared.user.borrow());
         session.take_on(&user, client.credential);
         session.reroute(&user).map_err(refused)?;
-        session.know_credential();
         Ok(session)
     }
 
