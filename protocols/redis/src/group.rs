@@ -22,11 +22,14 @@ use crate::server::ServerPool;
 /// A layout as a core holds it: to take it for a while touches no count that cores share.
 pub(crate) type CoreLayout = Rc<Arc<Layout>>;
 
+/// Rules, the same way.
+pub(crate) type CoreRules = Rc<Arc<ClusterRules>>;
+
 /// What all clients of one cluster share on their core.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) cluster: Arc<str>,
-    rules: RefCell<Arc<ClusterRules>>,
+    rules: RefCell<CoreRules>,
     /// The layout, and which one it is.
     layout: RefCell<(Option<u64>, CoreLayout)>,
     turn: Cell<u64>,
@@ -94,7 +97,7 @@ impl Group {
             turn: Cell::new(0),
             flavour: Cell::new(Servers::REDIS),
             is_removed: Cell::new(false),
-            rules: RefCell::new(rules),
+            rules: RefCell::new(Rc::new(rules)),
             trunks: RefCell::default(),
             pools: RefCell::default(),
             logins: RefCell::default(),
@@ -103,8 +106,8 @@ impl Group {
     }
 
     /// Its rules as of the plan that its core has.
-    pub(crate) fn rules(&self) -> Arc<ClusterRules> {
-        Arc::clone(&self.rules.borrow())
+    pub(crate) fn rules(&self) -> CoreRules {
+        Rc::clone(&self.rules.borrow())
     }
 
     /// Takes new rules.
@@ -112,7 +115,7 @@ impl Group {
         for pool in self.pools.borrow().values() {
             pool.set_limits(rules.limits);
         }
-        *self.rules.borrow_mut() = Arc::clone(rules);
+        *self.rules.borrow_mut() = Rc::new(Arc::clone(rules));
         self.layout.borrow_mut().0 = None;
         self.is_removed.set(false);
     }
@@ -188,7 +191,7 @@ impl Group {
     pub(crate) fn order(&self, endpoint: &Arc<Endpoint>, key: Key) -> Order {
         Order {
             endpoint: Arc::clone(endpoint),
-            rules: self.rules(),
+            rules: Arc::clone(&self.rules()),
             key,
             credential: self.logins.borrow().get(&key.identity).and_then(Weak::upgrade),
         }

@@ -15,7 +15,7 @@ pub(crate) struct Pin {
     watching: bool,
     /// State is on the connection that only its end takes away.
     for_good: bool,
-    /// What comes answers nobody: subscriptions, MONITOR. Nothing is expected any more.
+    /// What comes answers nobody: MONITOR. Nothing is expected any more.
     streams: bool,
 }
 
@@ -30,6 +30,8 @@ pub(crate) enum Place {
     Wait,
     /// The gateway answers it.
     Gateway,
+    /// Subscriptions are not kept here.
+    Hub,
     /// What it asks cannot be had within a transaction, and must make it fail: something that no transaction takes runs
     /// in its place.
     Spoil,
@@ -54,7 +56,7 @@ pub(crate) enum Outcome {
     Other,
 }
 
-const STATEFUL: &str = "ERR the connection holds state (WATCH, CLIENT TRACKING, subscriptions); send RESET first";
+const STATEFUL: &str = "ERR the connection holds state (WATCH, CLIENT TRACKING, MONITOR); send RESET first";
 const REPLICA: &str = "ERR replication does not pass this gateway";
 const DEBUGGER: &str = "ERR the debugger of scripts does not pass this gateway";
 
@@ -91,8 +93,8 @@ fn without_own(effect: Effect) -> Place {
         | Effect::Mode
         | Effect::Tracking
         | Effect::Clients
-        | Effect::Monitor
-        | Effect::Subscribe(_) => Place::Own,
+        | Effect::Monitor => Place::Own,
+        Effect::Subscribe(_) | Effect::Unsubscribe(_) => Place::Hub,
         Effect::Debugger => Place::Refuse(DEBUGGER),
         Effect::Replication => Place::Refuse(REPLICA),
         Effect::Select
@@ -104,7 +106,6 @@ fn without_own(effect: Effect) -> Place {
         | Effect::ReadOnly
         | Effect::ReadWrite
         | Effect::Asking
-        | Effect::Unsubscribe(_)
         | Effect::Reset
         | Effect::Quit
         | Effect::CrossProtocol => Place::Gateway,
@@ -141,6 +142,11 @@ impl Pin {
         self.transaction
     }
 
+    /// Whether the next answer may be waited for without an end. Within a transaction nothing blocks.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.transaction && matches!(self.expected.front(), Some(Effect::Blocks | Effect::Waits))
+    }
+
     /// How many answers are owed.
     pub(crate) fn owed(&self) -> usize {
         self.expected.len()
@@ -153,7 +159,7 @@ impl Pin {
     fn place(&self, effect: Effect) -> Place {
         match without_own(effect) {
             Place::Gateway => self.place_of_gateway(effect),
-            Place::Refuse(text) => Place::Refuse(text),
+            place @ (Place::Refuse(_) | Place::Hub) => place,
             _ => Place::Own,
         }
     }
@@ -190,7 +196,7 @@ impl Pin {
     /// A command with this effect was sent.
     pub(crate) fn sent(&mut self, effect: Effect) {
         match effect {
-            Effect::Subscribe(_) | Effect::Unsubscribe(_) | Effect::Monitor | Effect::Replication => {
+            Effect::Monitor => {
                 self.streams = true;
                 self.expected.clear();
             }
@@ -249,7 +255,6 @@ mod tests {
         watching: bool,
         database: bool,
         mode: bool,
-        listens: bool,
     }
 
     impl Server {
@@ -267,10 +272,6 @@ mod tests {
                 Effect::Unwatch => self.watching = false,
                 Effect::Exec | Effect::Discard => return vec![Outcome::Failed],
                 Effect::Blocks | Effect::Plain | Effect::Waits | Effect::Clients => return vec![Outcome::Other],
-                Effect::Subscribe(_) => {
-                    self.listens = true;
-                    return vec![Outcome::Other, Outcome::Other];
-                }
                 other => self.apply(other),
             }
             vec![Outcome::Ok]
@@ -319,7 +320,6 @@ mod tests {
             match effect {
                 Effect::Select => self.database = true,
                 Effect::Mode | Effect::Tracking | Effect::Name | Effect::ReadOnly => self.mode = true,
-                Effect::Subscribe(_) => self.listens = true,
                 Effect::Unwatch => self.watching = false,
                 _ => {}
             }
@@ -407,7 +407,7 @@ mod tests {
                         .is_none_or(|(pin, _)| pin.streams() || self.coming.is_empty());
                     assert!(owed, "an answer of the gateway's overtakes one of the server's");
                 }
-                Place::Refuse(_) | Place::Wait => {}
+                Place::Refuse(_) | Place::Hub | Place::Wait => {}
             }
         }
     }
@@ -442,6 +442,24 @@ mod tests {
         pin.answered(Outcome::Aborted).unwrap();
         assert!(pin.is_clean());
         assert_eq!(pin.answered(Outcome::Ok), Err(OutOfStep));
+    }
+
+    /// What counts is what the server does with a command when its turn comes, and not what was known when it was sent.
+    #[test]
+    fn what_blocks_blocks_when_its_turn_comes() {
+        let mut pin = Pin::default();
+        pin.sent(Effect::Multi);
+        pin.answered(Outcome::Ok).unwrap();
+        for effect in [Effect::Blocks, Effect::Exec, Effect::Blocks] {
+            pin.sent(effect);
+            assert!(!pin.is_blocked());
+        }
+        pin.answered(Outcome::Other).unwrap();
+        assert!(!pin.is_blocked());
+        pin.answered(Outcome::Other).unwrap();
+        assert!(pin.is_blocked());
+        pin.answered(Outcome::Other).unwrap();
+        assert!(!pin.is_blocked());
     }
 
     #[test]

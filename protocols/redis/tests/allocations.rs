@@ -4,11 +4,12 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use common::Both;
+use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tidegate_kit::{Flavour, RespClient};
+use tidegate_kit::{Flavour, RedisCluster, RespClient};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
@@ -51,13 +52,6 @@ fn cases() -> Vec<Case> {
             .concat(),
         format!("+OK\r\n+QUEUED\r\n*1\r\n$100\r\n{value}\r\n").into_bytes(),
     );
-    let case = |name, (request, reply): &(Vec<u8>, Vec<u8>), times: usize| Case {
-        name,
-        hello: Vec::new(),
-        request: request.repeat(times),
-        reply: reply.repeat(times),
-        allowed: 0,
-    };
     let mixed = (
         [&get, &set, &large, &several, &error]
             .map(|(request, _)| request.as_slice())
@@ -86,6 +80,31 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+fn case(name: &'static str, (request, reply): &(Vec<u8>, Vec<u8>), times: usize) -> Case {
+    Case {
+        name,
+        hello: Vec::new(),
+        request: request.repeat(times),
+        reply: reply.repeat(times),
+        allowed: 0,
+    }
+}
+
+/// Keys of all nodes of a cluster, whose answers come in another order than the client asked in.
+fn over_a_cluster() -> Vec<Case> {
+    let keys: Vec<_> = (0..16)
+        .map(|number| exchange(&["SET", &format!("key:{number}"), "v"], "+OK\r\n"))
+        .collect();
+    let all = (
+        keys.iter().flat_map(|(request, _)| request.clone()).collect(),
+        keys.iter().flat_map(|(_, reply)| reply.clone()).collect(),
+    );
+    vec![
+        case("SET at one node", &keys[0], 1),
+        case("16 SETs at three nodes", &all, 1),
+    ]
+}
+
 /// Says it and reads its answer, without an allocation of its own.
 fn round(mut socket: &TcpStream, case: &Case, buffer: &mut [u8]) {
     socket.write_all(&case.request).expect("the gateway reads");
@@ -94,8 +113,8 @@ fn round(mut socket: &TcpStream, case: &Case, buffer: &mut [u8]) {
     assert!(*answer == *case.reply, "{} is answered by something else", case.name);
 }
 
-fn connect(both: &Both, hello: &[u8]) -> TcpStream {
-    let mut socket = TcpStream::connect(both.house.address()).expect("the gateway listens");
+fn connect(gateway: SocketAddr, hello: &[u8]) -> TcpStream {
+    let mut socket = TcpStream::connect(gateway).expect("the gateway listens");
     socket.set_nodelay(true).expect("a socket");
     socket
         .set_read_timeout(Some(std::time::Duration::from_secs(10)))
@@ -110,9 +129,9 @@ fn connect(both: &Both, hello: &[u8]) -> TcpStream {
 }
 
 /// The allocations of so many rounds, each by every client in turn.
-fn measure(both: &Both, case: &Case, clients: usize) {
+fn measure(gateway: SocketAddr, case: &Case, clients: usize) {
     let mut buffer = vec![0; 1 << 16];
-    let sockets: Vec<TcpStream> = (0..clients).map(|_| connect(both, &case.hello)).collect();
+    let sockets: Vec<TcpStream> = (0..clients).map(|_| connect(gateway, &case.hello)).collect();
     let mut rounds = |count: usize| {
         for at in 0..count {
             round(&sockets[at % clients], case, &mut buffer);
@@ -139,7 +158,16 @@ fn a_pass_through_command_allocates_nothing() {
     client.ask(&["SET", "kib", &"v".repeat(1024)]);
     for case in cases() {
         for clients in [1, 8] {
-            measure(&both, &case, clients);
+            measure(both.house.address(), &case, clients);
+        }
+    }
+    let cluster = RedisCluster::start(Flavour::Redis);
+    let listener = json!({ "login": { "method": "trust" } });
+    let topology = json!({ "topology": { "kind": "cluster" } });
+    let house = common::gateway(&cluster.addresses(), &listener, &topology, Vec::new());
+    for case in over_a_cluster() {
+        for clients in [1, 8] {
+            measure(house.address(), &case, clients);
         }
     }
 }

@@ -260,3 +260,26 @@ fn a_killed_server_leaves_nobody_out_of_step() {
         eventually("nothing is lent", || both.house.lent() == 0);
     }
 }
+
+/// A drain waits for the end of a transaction, also of one whose server no key has told yet.
+#[test]
+fn a_transaction_is_not_cut_by_a_drain() {
+    let servers = [Server::start(Flavour::Redis), Server::start(Flavour::Redis)];
+    let addresses = [servers[0].address(), servers[1].address()];
+    let trust = json!({ "login": { "method": "trust" } });
+    let hash = json!({ "topology": { "kind": "hash" } });
+    let house = common::gateway(&addresses, &trust, &hash, Vec::new());
+    let mut client = RespClient::connect(house.address());
+    let mut idle = RespClient::connect(house.address());
+    assert_eq!(idle.ask(&["PING"]), simple("PONG"));
+    assert_eq!(client.ask(&["MULTI"]), simple("OK"));
+    std::thread::scope(|scope| {
+        let drained = scope.spawn(|| house.drain(Duration::from_secs(10)));
+        // Who has nothing under way is gone first.
+        assert!(idle.try_reply().is_err(), "an idle client is told nothing");
+        assert_eq!(client.ask(&["SET", "a", "1"]), simple("QUEUED"));
+        assert_eq!(client.ask(&["EXEC"]).items(), [simple("OK")]);
+        assert!(client.try_reply().is_err(), "nothing comes behind it");
+        assert!(drained.join().expect("the drain ends"), "somebody was cut off");
+    });
+}

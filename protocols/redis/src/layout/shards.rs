@@ -108,6 +108,11 @@ impl Layout {
         }
     }
 
+    /// Whether keys are on several servers.
+    pub(crate) fn is_spread(&self) -> bool {
+        matches!(self.kind, Kind::Cluster | Kind::Hash)
+    }
+
     /// What a key must have in common with the other keys of its command.
     #[inline]
     pub(crate) fn bucket(&self, key: &[u8]) -> Bucket {

@@ -19,6 +19,7 @@ mod tests;
 mod way;
 
 pub(crate) use parts::Scatter;
+pub(crate) use rule::PATTERNS;
 pub(crate) use scan::ScanStep;
 pub(crate) use way::{Way, Which, way};
 

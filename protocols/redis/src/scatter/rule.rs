@@ -28,7 +28,7 @@ const ONE_SERVER: &str = "ERR this is about one server, and behind this gateway 
 const ADMINISTERED: &str = "ERR the servers behind this gateway are administered at the servers themselves";
 const MODE: &str = "ERR this sets up a connection to one server, and behind this gateway are several";
 const SWAPDB: &str = "ERR databases of several servers cannot be swapped at once";
-const PATTERNS: &str = "ERR patterns of channels do not work over several servers; name the channels";
+pub(crate) const PATTERNS: &str = "ERR patterns of channels do not work over several servers; name the channels";
 
 /// The rule of a command without keys: by its name, else by what its server advises (command tips). `None` when
 /// neither says anything.

@@ -9,7 +9,7 @@ use tidegate_redis_wire::table::{Access, Effect};
 use super::Session;
 use super::own::OWN;
 use super::parts::PartTo;
-use super::route::{NO_PRIMARY, Route, SLOT_DOWN, is_spread};
+use super::route::{NO_PRIMARY, SLOT_DOWN};
 use crate::job::Job;
 use crate::layout::{Bucket, Node, RedisKind as Kind};
 use crate::login;
@@ -260,7 +260,7 @@ impl Session {
                 return Poll::Ready(Err(login::words(&refusal)));
             }
         };
-        if !self.is_spread() && self.is_overtaking(job, at) {
+        if !self.has_several_servers() && self.is_overtaking(job, at) {
             return Poll::Pending;
         }
         let bytes = self.order.bytes(job).unwrap_or_default();
@@ -326,15 +326,12 @@ impl Session {
             Some(None) => return None,
             None => ticket.bucket,
         };
-        let route = match bucket {
+        let target = match bucket {
             Some(bucket) => self.to_bucket(&layout, bucket, reads),
-            None if is_spread(&layout) => self.to_any(&layout),
+            None if layout.is_spread() => self.to_any(&layout),
             None => self.to_bucket(&layout, Bucket::ONE.number(), reads),
         };
-        match route {
-            Route::To(node, key) => Some((node, key)),
-            _ => None,
-        }
+        target.map(|(node, key)| (Arc::clone(node), key))
     }
 
     /// What clients are told when there is nobody who does what they want.

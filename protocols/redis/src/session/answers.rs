@@ -6,8 +6,7 @@ use tidegate_redis_wire::reply::{self, Version};
 use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::table::{Channels, Effect, Servers};
 
-use super::proving::Proven;
-use super::route::Route;
+use super::proving::{Proven, Proving};
 use super::{FRESH, Session};
 use crate::dial::Key;
 use crate::layout::RedisKind as Kind;
@@ -59,8 +58,8 @@ impl Session {
     /// A way of this kind to a server, to hear whether there is one.
     fn join(&mut self, cx: &Context<'_>, key: Key) -> Poll<Result<usize, Refusal>> {
         let layout = self.group.layout();
-        if let Route::To(node, _) = self.to_any(&layout) {
-            return self.way(cx, &node, key);
+        if let Some((node, _)) = self.to_any(&layout) {
+            return self.way(cx, node, key);
         }
         let text = self.nobody();
         let (code, text) = text.split_once(' ').unwrap_or(("ERR", text));
@@ -153,7 +152,10 @@ impl Session {
         };
         let way;
         match self.join(cx, key) {
-            Poll::Pending => return false,
+            Poll::Pending => {
+                self.proving = proven.map(|proven| Proving::Proven(Box::new(proven)));
+                return false;
+            }
             Poll::Ready(Err(refusal)) => {
                 self.say(|writer| writer.error(&login::words(&refusal)));
                 return true;

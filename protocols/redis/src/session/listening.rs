@@ -9,7 +9,7 @@ use super::Session;
 use crate::hub::HubSeat;
 use crate::layout::RedisKind as Kind;
 use crate::listening;
-use crate::scatter::{self, Way};
+use crate::scatter;
 
 const IN_TRANSACTION: &[u8] = b"-ERR subscriptions within a transaction do not pass this gateway\r\n";
 
@@ -34,12 +34,8 @@ impl Session {
         }
         self.turn_to(0);
         let layout = self.group.layout();
-        if layout.kind == Kind::Hash
-            && matches!(effect, Effect::Subscribe(_))
-            && let Some(Way::Error(text)) = row.map(|row| scatter::way(row, command, &**layout))
-            && !text.contains("channels of this command")
-        {
-            return self.answer_error(&text);
+        if layout.kind == Kind::Hash && effect == Effect::Subscribe(Channels::Pattern) {
+            return self.answer_error(scatter::PATTERNS);
         }
         let names = command.arguments_from(1);
         match effect {
@@ -144,7 +140,7 @@ impl Session {
                 let Some((message, behind)) = rest.split_at_checked(walk.run).filter(|_| walk.ended) else {
                     break;
                 };
-                self.push(message);
+                self.push(message, false);
                 rest = behind;
             }
         } else {

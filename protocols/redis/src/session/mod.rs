@@ -249,7 +249,8 @@ impl Session {
             self.closing = true;
         }
         let is_gone = self.at_end && (self.held.is_empty() || self.is_partial);
-        let is_drained = self.room.core.is_draining() && self.own.is_none() && self.held.is_empty() && !self.is_flowing;
+        let has_state = self.own.is_some() || self.transaction.is_some();
+        let is_drained = self.room.core.is_draining() && !has_state && self.held.is_empty() && !self.is_flowing;
         self.closing |= is_gone || is_drained;
         self.closing
     }
@@ -265,11 +266,12 @@ impl Session {
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
         let flushed = self.flush_client(cx)?;
         if self.order.is_empty() && self.order.is_spread() {
-            let mut desk = self.order.fold();
-            for way in self.ways.iter_mut().filter(|way| way.owed.is_empty()) {
-                desk.owed = std::mem::take(&mut way.owed);
-            }
-            self.room.take_desk(desk);
+            // Who has several ways needs as many again.
+            let owed = match self.ways.as_mut_slice() {
+                [way] if way.owed.is_empty() => std::mem::take(&mut way.owed),
+                _ => VecDeque::new(),
+            };
+            self.room.take_desk(self.order.fold(owed));
         }
         let now = self.room.core.now();
         self.stalled = match (flushed, self.stalled) {

@@ -11,6 +11,9 @@ use crate::job::Job;
 const DONE_WITH: usize = 64 * 1024;
 /// For so many commands a desk that nobody uses has room.
 const MOST_TICKETS: usize = 1024;
+/// So many buffers for answers that come early are used again, and none that is larger than this.
+const MOST_SPARE: usize = 32;
+const SPARE: usize = 1024;
 
 /// The commands of one client that are under way, in the order in which it asked. Their answers may come in another
 /// order, over several connections; the client gets them in this one. Pure.
@@ -25,6 +28,8 @@ pub(super) struct Order {
     before: u64,
     /// How many bytes of answers wait for their turn.
     held: usize,
+    /// Empty buffers for answers that wait.
+    spare: Vec<Vec<u8>>,
 }
 
 /// One command of a client.
@@ -137,8 +142,18 @@ impl Order {
 
     /// Holds a stretch of an answer.
     pub(super) fn hold(&mut self, number: u64, bytes: &[u8]) {
-        let Some(ticket) = self.get(number) else { return };
-        ticket.held.extend_from_slice(bytes);
+        let spare = self.spare.pop();
+        match self.get(number) {
+            Some(ticket) if ticket.held.capacity() == 0 => {
+                ticket.held = spare.unwrap_or_default();
+                ticket.held.extend_from_slice(bytes);
+            }
+            Some(ticket) => {
+                ticket.held.extend_from_slice(bytes);
+                self.spare.extend(spare);
+            }
+            None => return self.spare.extend(spare),
+        }
         self.held += bytes.len();
     }
 
@@ -170,6 +185,16 @@ impl Order {
         held
     }
 
+    /// Takes the buffer of an answer that was taken, to use it again; `false` when it is not for that.
+    pub(super) fn reuse(&mut self, held: &mut Vec<u8>) -> bool {
+        let is_fit = (1..=SPARE).contains(&held.capacity()) && self.spare.len() < MOST_SPARE;
+        if is_fit {
+            held.clear();
+            self.spare.push(std::mem::take(held));
+        }
+        is_fit
+    }
+
     /// The oldest command is answered.
     pub(super) fn pop(&mut self) -> Option<Ticket> {
         let ticket = self.tickets.pop_front()?;
@@ -195,17 +220,19 @@ impl Order {
 
     /// Takes memory to work in.
     pub(super) fn spread(&mut self, desk: Desk) {
-        (self.tickets, self.kept) = (desk.tickets, desk.kept);
+        (self.tickets, self.kept, self.spare) = (desk.tickets, desk.kept, desk.spare);
     }
 
     /// Gives its memory away; there must be nothing under way.
-    pub(super) fn fold(&mut self) -> Desk {
+    pub(super) fn fold(&mut self, owed: VecDeque<Option<Job>>) -> Desk {
         let mut desk = Desk {
             tickets: std::mem::take(&mut self.tickets),
             kept: std::mem::take(&mut self.kept),
-            owed: VecDeque::new(),
+            spare: std::mem::take(&mut self.spare),
+            owed,
         };
         desk.tickets.shrink_to(MOST_TICKETS);
+        desk.owed.shrink_to(MOST_TICKETS);
         desk.kept.shrink_to(DONE_WITH);
         desk
     }
@@ -216,6 +243,7 @@ impl Order {
 pub(crate) struct Desk {
     tickets: VecDeque<Ticket>,
     kept: Vec<u8>,
+    spare: Vec<Vec<u8>>,
     /// For what is owed over the client's way.
     pub(super) owed: VecDeque<Option<Job>>,
 }

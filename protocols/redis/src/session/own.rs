@@ -29,8 +29,6 @@ pub(super) struct Own {
     ends: Option<Effect>,
     /// What is arriving answers nobody.
     is_push: bool,
-    /// Something may be waited for without an end.
-    blocks: usize,
     /// Whose answers come next; nobody's where one is to be swallowed.
     owed: VecDeque<Option<Job>>,
     /// Which server it leads to.
@@ -49,8 +47,8 @@ pub(super) struct Own {
 enum Said {
     /// Of an answer; whether that ends with it.
     Answer { ended: bool },
-    /// It answers nobody.
-    Push,
+    /// It answers nobody; whether all of it is here at once.
+    Push { is_whole: bool },
     /// `+RESET`: nothing of what was is there any more.
     Reset,
     /// The server is not in step.
@@ -70,7 +68,6 @@ impl Own {
             pin: Pin::new(expected),
             ends: None,
             is_push: false,
-            blocks: 0,
             owed,
         }
     }
@@ -82,7 +79,7 @@ impl Own {
 
     /// Whether what is asked may take for ever.
     pub(super) fn is_endless(&self) -> bool {
-        self.pin.streams() || self.blocks > 0
+        self.pin.streams() || self.pin.is_blocked()
     }
 
     /// Whether one more command can be sent.
@@ -100,9 +97,6 @@ impl Own {
         self.lease.out.queue(bytes, buffers);
         if self.pin.streams() && matches!(effect, Effect::Reset | Effect::Quit) {
             self.ends = Some(effect);
-        }
-        if matches!(effect, Effect::Blocks | Effect::Waits) && !self.pin.in_transaction() {
-            self.blocks += 1;
         }
         match effect {
             Effect::Multi => self.multi = true,
@@ -127,7 +121,8 @@ impl Own {
     fn next(&mut self, bytes: &[u8]) -> Option<(usize, Said)> {
         let server = &mut *self.lease;
         let first = bytes.first()?;
-        if server.cursor.at_boundary() {
+        let begins = server.cursor.at_boundary();
+        if begins {
             self.is_push = *first == b'>' || self.pin.streams();
             server.head.clear();
         }
@@ -138,14 +133,12 @@ impl Own {
         server.note(run);
         if self.is_push {
             let is_reset = self.ends == Some(Effect::Reset) && server.head.starts_with(b"+RESET\r\n");
-            return Some((walk.run, if is_reset { Said::Reset } else { Said::Push }));
+            let is_whole = begins && walk.ended;
+            return Some((walk.run, if is_reset { Said::Reset } else { Said::Push { is_whole } }));
         }
         let ended = walk.ended;
         if ended && self.pin.answered(Outcome::of(&server.head)).is_err() {
             return Some((walk.run, Said::Nonsense));
-        }
-        if self.pin.owed() == 0 {
-            self.blocks = 0;
         }
         Some((walk.run, Said::Answer { ended }))
     }
@@ -215,10 +208,10 @@ impl Session {
                     own = back;
                     passes
                 }
-                Said::Push if !self.sees_pushes() => true,
-                Said::Push | Said::Reset => {
+                Said::Push { .. } if !self.sees_pushes() => true,
+                Said::Push { .. } | Said::Reset => {
                     write(self, cx, from..to)?;
-                    self.push(stretch);
+                    self.push(stretch, matches!(said, Said::Push { is_whole: false }));
                     from = next;
                     false
                 }

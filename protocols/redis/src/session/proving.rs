@@ -18,10 +18,18 @@ pub(super) struct Proven {
     pub(super) credential: Option<Arc<Credential>>,
 }
 
-/// A server is asked whether a client may log in.
-pub(super) struct Proving(JoinHandle<Result<(), String>>);
+/// How far it is with a client's login.
+pub(super) enum Proving {
+    /// A server is asked whether it lets the client in.
+    Asked(Asked),
+    /// It does; the client is to be told so.
+    Proven(Box<Proven>),
+}
 
-impl Drop for Proving {
+/// A question to a server, which ends with who asked.
+pub(super) struct Asked(JoinHandle<Result<(), String>>);
+
+impl Drop for Asked {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -35,6 +43,11 @@ impl Session {
         user: &[u8],
         password: &[u8],
     ) -> Poll<Result<Proven, Cow<'static, str>>> {
+        let known = match self.proving.take() {
+            Some(Proving::Proven(proven)) => return Poll::Ready(Ok(*proven)),
+            Some(Proving::Asked(asked)) => Some(asked),
+            None => None,
+        };
         let users = &self.rules.users;
         if users.method() != RedisLoginMethod::Server {
             let proven = login::verify(users, user, password);
@@ -46,19 +59,16 @@ impl Session {
         if users.is_disabled(user) {
             return Poll::Ready(Err(login::WRONG_PASS.into()));
         }
-        let mut proving = match self.proving.take() {
-            Some(proving) => proving,
-            None => match self.ask_server(user, password) {
-                Ok(proving) => proving,
-                Err(text) => return Poll::Ready(Err(text.into())),
-            },
+        let mut asked = match known.map_or_else(|| self.ask_server(user, password), Ok) {
+            Ok(asked) => asked,
+            Err(text) => return Poll::Ready(Err(text.into())),
         };
-        let Poll::Ready(asked) = Pin::new(&mut proving.0).poll(cx) else {
-            self.proving = Some(proving);
+        let Poll::Ready(answer) = Pin::new(&mut asked.0).poll(cx) else {
+            self.proving = Some(Proving::Asked(asked));
             return Poll::Pending;
         };
-        let asked = asked.unwrap_or_else(|_| Err("ERR the gateway is going down".to_owned()));
-        Poll::Ready(asked.map_err(Cow::from).map(|()| {
+        let answer = answer.unwrap_or_else(|_| Err("ERR the gateway is going down".to_owned()));
+        Poll::Ready(answer.map_err(Cow::from).map(|()| {
             let credential = self.room.intern(user.to_owned(), Secret::new(password));
             Proven {
                 user: user.to_owned(),
@@ -67,12 +77,12 @@ impl Session {
         }))
     }
 
-    fn ask_server(&self, user: &str, password: &str) -> Result<Proving, String> {
+    fn ask_server(&self, user: &str, password: &str) -> Result<Asked, String> {
         let cluster = login::route(&self.rules, user, &self.around).map_err(|refusal| login::words(&refusal))?;
         let group = self.room.group(&cluster).map_err(|refusal| login::words(&refusal))?;
-        let (rules, user, password) = (group.rules(), user.to_owned(), Secret::new(password));
+        let (rules, user, password) = (Arc::clone(&group.rules()), user.to_owned(), Secret::new(password));
         let asking = async move { passthrough::ask(&rules, &user, &password).await };
-        Ok(Proving(self.room.core.login.spawn(asking)))
+        Ok(Asked(self.room.core.login.spawn(asking)))
     }
 
     /// Takes on what a login brings: the connections that are opened with it, and what it may do.

@@ -181,7 +181,9 @@ impl Session {
             } else {
                 self.queue(words);
             }
-            self.room.core.buffers.give_back(&mut held);
+            if !self.order.reuse(&mut held) {
+                self.room.core.buffers.give_back(&mut held);
+            }
             if let Some(code) = code {
                 self.complete(code);
             }

@@ -190,9 +190,6 @@ impl Session {
         if self.routing.is_by_key() && !self.turn_by_keys(row, command) {
             return self.answer_instead(place, row, effect, APART);
         }
-        if matches!(effect, Effect::Subscribe(_) | Effect::Unsubscribe(_)) {
-            return self.listen(cx, row, effect, command);
-        }
         if self.hub.is_some() && self.ping_while_listening(row, command) {
             return true;
         }
@@ -201,6 +198,7 @@ impl Session {
         }
         match place {
             Place::Wait => false,
+            Place::Hub => self.listen(cx, row, effect, command),
             Place::Gateway if self.transaction.is_none() || matches!(effect, Effect::Reset | Effect::Quit) => {
                 self.is_quiet() && self.answer(cx, effect, command)
             }
@@ -213,7 +211,7 @@ impl Session {
                 self.answer_error(text)
             }
             Place::Spoil => self.on_own(row, Effect::Plain, SPOIL, None),
-            Place::Shared | Place::Own if self.is_spread() => match self.spread(cx, row, effect, command) {
+            Place::Shared | Place::Own if self.has_several_servers() => match self.spread(cx, row, effect, command) {
                 Spread::Shared => self.on_way(cx, row, command),
                 Spread::Own(node) => self.at_own(cx, &node, row, effect, command.bytes()),
                 Spread::Taken => true,

@@ -14,12 +14,13 @@ use crate::layout::{Bucket, Layout, Node, RedisKind as Kind, RedisReadsFrom, Sha
 use crate::scatter::{self, Buckets, Way, Which};
 use crate::shown::{self, Seen, Shown};
 
+/// A server, and the connection to it that a command goes over: for reads or not.
+pub(super) type Target<'l> = (&'l Arc<Node>, Key);
+
 /// Where a command goes.
-pub(super) enum Route {
-    /// To this server, over a connection for reads or not.
-    To(Arc<Node>, Key),
-    /// Nobody serves it now.
-    Nobody,
+pub(super) enum Route<'l> {
+    /// To who has this bucket, or to any server; nobody may be there now.
+    To(Option<Target<'l>>, Option<u16>),
     /// To several.
     Parts(Parts),
     /// The gateway knows the answer.
@@ -52,15 +53,10 @@ fn served(layout: &Layout) -> Vec<Vec<(u16, u16)>> {
     }
 }
 
-/// Whether keys are on several servers.
-pub(super) fn is_spread(layout: &Layout) -> bool {
-    matches!(layout.kind, Kind::Cluster | Kind::Hash)
-}
-
 impl Session {
     /// Whether all of a client's commands go to one server, whichever that is.
     pub(super) fn has_one_server(&self) -> bool {
-        !self.is_spread() && self.group.rules().reads.from == RedisReadsFrom::Primary
+        !self.has_several_servers() && self.group.rules().reads.from == RedisReadsFrom::Primary
     }
 
     /// Answers CLUSTER as the client is to see it, if that is not its server's to say; whether it did.
@@ -120,29 +116,33 @@ impl Session {
     }
 
     /// Where a command goes, that makes no state.
-    pub(super) fn route(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> Route {
-        let layout = self.group.layout();
+    pub(super) fn route<'l>(
+        &mut self,
+        layout: &'l CoreLayout,
+        row: Option<&'static Row>,
+        command: &Command<'_>,
+    ) -> Route<'l> {
         let reads = row.is_some_and(|row| row.access() == Access::Read);
-        if !is_spread(&layout) {
-            return self.to_shard(&layout, Some(0), reads);
+        if !layout.is_spread() {
+            return Route::To(self.to_shard(layout, Some(0), reads), None);
         }
-        let way = row.map_or(Way::Any, |row| scatter::way(row, command, &**layout));
+        let way = row.map_or(Way::Any, |row| scatter::way(row, command, &***layout));
         match way {
-            Way::Bucket(bucket) => self.to_bucket(&layout, bucket, reads),
-            Way::Any => self.to_any(&layout),
+            Way::Bucket(bucket) => Route::To(self.to_bucket(layout, bucket, reads), Some(bucket)),
+            Way::Any => Route::To(self.to_any(layout), None),
             Way::Parts(scatter) => Route::Parts(Parts::pieces(scatter)),
             Way::All(which, scatter) => {
-                let nodes = self.members(&layout, which);
+                let nodes = self.members(layout, which);
                 if nodes.is_empty() {
-                    return Route::Nobody;
+                    return Route::To(None, None);
                 }
                 Route::Parts(Parts::all(scatter, nodes))
             }
             Way::Scan(step) => {
-                let nodes = self.members(&layout, Which::Primaries);
+                let nodes = self.members(layout, Which::Primaries);
                 match nodes.get(step.server()) {
                     Some(node) => Route::Parts(Parts::scan(step, Arc::clone(node), nodes.len())),
-                    None if nodes.is_empty() => Route::Nobody,
+                    None if nodes.is_empty() => Route::To(None, None),
                     None => Route::Answer(super::parts::end_of_scan(self.key.version)),
                 }
             }
@@ -151,36 +151,36 @@ impl Session {
     }
 
     /// To who has a bucket.
-    pub(super) fn to_bucket(&self, layout: &Layout, bucket: u16, reads: bool) -> Route {
+    pub(super) fn to_bucket<'l>(&self, layout: &'l Layout, bucket: u16, reads: bool) -> Option<Target<'l>> {
         self.to_shard(layout, layout.shard(Bucket::of(bucket)), reads)
     }
 
-    fn to_shard(&self, layout: &Layout, shard: Option<usize>, reads: bool) -> Route {
+    fn to_shard<'l>(&self, layout: &'l Layout, shard: Option<usize>, reads: bool) -> Option<Target<'l>> {
         let rules = self.group.rules();
-        let Some(shard) = shard else { return Route::Nobody };
+        let shard = shard?;
         let primary = layout.shards.get(shard).and_then(|shard| shard.primary.as_ref());
         let node = if reads && rules.reads.from != RedisReadsFrom::Primary {
             layout.reader(shard, &rules.reads, self.group.turn())
         } else {
             primary
         };
-        node.map_or(Route::Nobody, |node| {
+        node.map(|node| {
             let is_replica = primary.is_none_or(|primary| !Arc::ptr_eq(primary, node));
             let reads = layout.kind == Kind::Cluster && is_replica;
-            Route::To(Arc::clone(node), Key { reads, ..self.key })
+            (node, Key { reads, ..self.key })
         })
     }
 
     /// To any server that takes commands; the same for a client for as long as it is there.
-    pub(super) fn to_any(&self, layout: &Layout) -> Route {
+    pub(super) fn to_any<'l>(&self, layout: &'l Layout) -> Option<Target<'l>> {
         let count = layout.primaries().count();
         let turn = usize::try_from(self.shared.id).unwrap_or(0).checked_rem(count);
         let node = turn.and_then(|turn| {
             let from_there = layout.primaries().skip(turn);
             from_there.chain(layout.primaries().take(turn)).find(is_well)
         });
-        node.or_else(|| layout.primaries().next())
-            .map_or(Route::Nobody, |node| Route::To(Arc::clone(node), self.key))
+        let node = node.or_else(|| layout.primaries().next());
+        node.map(|node| (node, self.key))
     }
 }
 

@@ -10,9 +10,9 @@ use tidegate_redis_wire::table::{Access, Effect, Row};
 use super::Session;
 use super::order::Ticket;
 use super::parts::Parts;
-use super::route::{Route, is_spread};
+use super::route::Route;
 use crate::job::Job;
-use crate::layout::{Node, RedisKind as Kind};
+use crate::layout::{Layout, Node, RedisKind as Kind};
 use crate::login;
 
 const SWAP_NOTHING: &[u8] = b"*3\r\n$6\r\nSWAPDB\r\n$1\r\n0\r\n$1\r\n0\r\n";
@@ -25,13 +25,14 @@ impl Session {
             return false;
         }
         let bytes = command.bytes();
-        let (node, key) = match self.route(row, command) {
-            Route::To(node, key) => (node, key),
-            Route::Nobody if self.group.patience().is_zero() => {
+        let layout = self.group.layout();
+        let (node, key, bucket) = match self.route(&layout, row, command) {
+            Route::To(Some((node, key)), bucket) => (node, key, bucket),
+            Route::To(None, _) if self.group.patience().is_zero() => {
                 let words = self.nobody();
                 return self.answer_error(words);
             }
-            Route::Nobody => return self.defer(row, command),
+            Route::To(None, bucket) => return self.defer(&layout, row, command, bucket),
             Route::Parts(parts) => return self.send_parts(cx, row, parts),
             Route::Answer(words) => {
                 self.say(|writer| writer.raw(&words));
@@ -39,12 +40,12 @@ impl Session {
             }
             Route::Error(text) => return self.answer_error(&text),
         };
-        let at = match self.way(cx, &node, key) {
+        let at = match self.way(cx, node, key) {
             Poll::Pending => return false,
             Poll::Ready(Err(refusal)) => {
                 return match self.cannot_go(&refusal) {
                     Some(words) => self.answer_error(&words),
-                    None => self.defer(row, command),
+                    None => self.defer(&layout, row, command, bucket),
                 };
             }
             Poll::Ready(Ok(at)) => at,
@@ -56,7 +57,7 @@ impl Session {
         if seat.poll_room(cx).is_pending() || !seat.send(bytes, 1, now) {
             return false;
         }
-        let number = self.enter_command(row, command);
+        let number = self.enter_command(&layout, row, command, bucket);
         if let Some(way) = self.ways.get_mut(at) {
             way.owed.push_back(Some(Job::whole(number)));
         }
@@ -64,24 +65,30 @@ impl Session {
     }
 
     /// Gives a command its place in the order, with what may be needed to send it again.
-    fn enter_command(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> u64 {
-        let layout = self.group.layout();
+    fn enter_command(
+        &mut self,
+        layout: &Layout,
+        row: Option<&'static Row>,
+        command: &Command<'_>,
+        bucket: Option<u16>,
+    ) -> u64 {
         let is_kept = layout.kind.has_replicas() || row.is_some_and(|row| row.access() == Access::Read);
         let number = self.enter(row, if is_kept { command.bytes() } else { &[] }, None);
-        if is_kept
-            && is_spread(&layout)
-            && let Some(keys) = row.and_then(|row| row.slot_keys(command).ok())
-            && let Some((key, _)) = keys.of(command).next()
-            && let Some(ticket) = self.order.get(number)
-        {
-            ticket.bucket = Some(layout.bucket(key).number());
+        if let Some(ticket) = self.order.get(number) {
+            ticket.bucket = bucket;
         }
         number
     }
 
     /// A command that nobody can do now is done as soon as somebody can.
-    fn defer(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> bool {
-        let number = self.enter_command(row, command);
+    fn defer(
+        &mut self,
+        layout: &Layout,
+        row: Option<&'static Row>,
+        command: &Command<'_>,
+        bucket: Option<u16>,
+    ) -> bool {
+        let number = self.enter_command(layout, row, command, bucket);
         self.send_later(Job::whole(number));
         true
     }
@@ -161,7 +168,7 @@ impl Session {
     ) -> bool {
         let Some(own) = &self.own else { return false };
         let streams = own.pin.streams();
-        let begins = matches!(effect, Effect::Subscribe(_) | Effect::Monitor | Effect::Replication);
+        let begins = effect == Effect::Monitor;
         // What streams answers nobody, so everything that is owed comes first.
         if !own.has_room() || begins && !streams && !self.is_quiet() {
             return false;

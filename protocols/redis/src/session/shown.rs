@@ -131,8 +131,8 @@ impl Session {
         was_shown
     }
 
-    /// Something that answers no command, as the chain lets it go on.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Something that answers no command, or a stretch of it, as the chain lets it go on.
+    pub(super) fn push(&mut self, bytes: &[u8], is_cut: bool) {
         if let Some(shown) = self
             .shown
             .as_mut()
@@ -140,7 +140,7 @@ impl Session {
         {
             let part = Part {
                 bytes,
-                is_cut: false,
+                is_cut,
                 end: None,
             };
             let words = shown.chain.push(part).into_owned();

@@ -6,7 +6,7 @@ use tidegate_redis_wire::table::{Effect, Row};
 
 use super::Session;
 use super::requests::DISCARD;
-use super::route::{Route, is_spread};
+use super::route::Route;
 use crate::layout::{Node, RedisKind as Kind};
 use crate::login;
 use crate::scatter::{self, Way};
@@ -100,15 +100,16 @@ impl Session {
             _ => return Spread::Shared,
         };
         match to {
-            Route::To(to, _) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
+            Some((to, _)) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
             _ => Spread::Shared,
         }
     }
 
     /// WATCH, and what blocks.
     fn stateful(&mut self, row: Option<&'static Row>, effect: Effect, command: &Command<'_>) -> Spread {
-        let words = match self.route(row, command) {
-            Route::To(node, _) => match &self.own {
+        let layout = self.group.layout();
+        let words = match self.route(&layout, row, command) {
+            Route::To(Some((node, _)), _) => match &self.own {
                 Some(own) if !Arc::ptr_eq(&own.node.endpoint, &node.endpoint) => {
                     if own.is_quiet() && effect == Effect::Blocks && own.pin.is_clean() {
                         self.give_back_own();
@@ -116,10 +117,10 @@ impl Session {
                     }
                     OTHER_WATCH.to_owned()
                 }
-                _ => return Spread::Own(node),
+                _ => return Spread::Own(Arc::clone(node)),
             },
             Route::Error(text) => text.into_owned(),
-            Route::Nobody => self.nobody().to_owned(),
+            Route::To(None, _) => self.nobody().to_owned(),
             Route::Parts(_) | Route::Answer(_) => "ERR this command cannot wait at several servers".to_owned(),
         };
         self.answer_error(&words);
@@ -174,13 +175,13 @@ impl Session {
             // The server says what is wrong with it, or runs what needs no key.
             _ => self.to_any(&layout),
         };
-        let Route::To(node, _) = node else {
+        let Some((node, _)) = node else {
             let words = self.nobody();
             self.spoil_held();
             self.answer_error(words);
             return Spread::Taken;
         };
-        match self.begin(cx, &node) {
+        match self.begin(cx, node) {
             Poll::Pending => Spread::Later,
             Poll::Ready(false) => Spread::Taken,
             Poll::Ready(true) => self.within(row, effect, command),
@@ -227,7 +228,7 @@ impl Session {
         let way = row.filter(|row| row.accepts(command.count()));
         match way.map(|row| scatter::way(row, command, &**layout)) {
             Some(Way::Bucket(bucket)) => match self.to_bucket(&layout, bucket, false) {
-                Route::To(to, _) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
+                Some((to, _)) if Arc::ptr_eq(&to.endpoint, &node.endpoint) => Spread::Own(node),
                 _ => self.cross(),
             },
             Some(Way::Parts(_)) => self.cross(),
@@ -269,7 +270,7 @@ impl Session {
     }
 
     /// Whether the client has keys on several servers.
-    pub(super) fn is_spread(&self) -> bool {
-        self.routing.is_by_key() || is_spread(&self.group.layout())
+    pub(super) fn has_several_servers(&self) -> bool {
+        self.routing.is_by_key() || self.group.layout().is_spread()
     }
 }
