@@ -25,7 +25,7 @@ use crate::metrics::UserMetrics;
 use crate::passthrough::Credential;
 use crate::plan::RedisPlan;
 use crate::server::{Server, ServerPool};
-use crate::session::{Desk, Session, Shared};
+use crate::session::{Desk, Session, Shared, Spare};
 
 /// Redis's part of one core.
 pub(crate) struct RedisRoom {
@@ -38,6 +38,7 @@ pub(crate) struct RedisRoom {
     /// Memory for clients that have something under way.
     desks: RefCell<Vec<Desk>>,
     pub(crate) ends: Rc<EndsStock>,
+    pub(crate) spare: Spare,
 }
 
 /// How many desks that nobody uses are kept.
@@ -55,6 +56,7 @@ impl RedisRoom {
             users: RefCell::default(),
             desks: RefCell::default(),
             ends: Rc::default(),
+            spare: Spare::default(),
         })
     }
 
@@ -92,6 +94,11 @@ impl RedisRoom {
             *self.plan.borrow_mut() = (generation, plan);
         }
         Arc::clone(&self.plan.borrow().1)
+    }
+
+    /// Which plan that is; seen by [`Self::plan`], at the latest when the core tidies up.
+    pub(crate) fn generation(&self) -> u64 {
+        self.plan.borrow().0
     }
 
     /// What the clients of a cluster share; `Err` when it is not in the plan.

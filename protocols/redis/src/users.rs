@@ -115,6 +115,14 @@ impl Users {
         self.disabled.contains(user)
     }
 
+    /// Whether somebody who is logged in may stay so.
+    pub(crate) fn lets_stay(&self, user: &str) -> bool {
+        match self.method {
+            RedisLoginMethod::Trust | RedisLoginMethod::Server => !self.is_disabled(user),
+            RedisLoginMethod::Password | RedisLoginMethod::Certificate => self.known.contains_key(user),
+        }
+    }
+
     /// Whether clients need not log in.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open

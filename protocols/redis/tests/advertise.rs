@@ -99,8 +99,27 @@ fn what_is_shown_names_gateways_only() {
             );
             assert!(matches!(ask(&mut client, &["CLUSTER", "SLOTS"], &real), Resp::Array(_)));
             ask(&mut client, &["CLUSTER", "SHARDS"], &real);
+            while_it_makes_state(&mut client, &real);
         }
         assert_eq!(shown[0], shown[1], "both tell the same");
+    }
+}
+
+/// The same on a connection of its own, and in transactions, which end in an error then.
+fn while_it_makes_state(client: &mut RespClient, real: &[String]) {
+    for begin in ["", "WATCH {a}k", "WATCH {a}k;MULTI", "MULTI", "MULTI;SET {a}k 1"] {
+        for line in begin.split(';').filter(|line| !line.is_empty()) {
+            ask(client, &line.split(' ').collect::<Vec<_>>(), real);
+        }
+        let told = ask(client, &["CLUSTER", "SLOTS"], real);
+        if begin.contains("MULTI") {
+            assert!(told.text().contains("within a transaction"), "{begin:?}: {told:?}");
+            let told = ask(client, &["EXEC"], real).text();
+            assert!(told.starts_with("EXECABORT"), "{begin:?}: {told}");
+        } else {
+            assert!(!told.items().is_empty(), "{begin:?}: {told:?}");
+        }
+        assert_eq!(ask(client, &["UNWATCH"], real), simple("OK"));
     }
 }
 

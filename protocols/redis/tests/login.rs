@@ -3,8 +3,8 @@
 mod common;
 
 use common::Both;
-use serde_json::json;
-use tidegate_kit::{Flavour, Redis as Server, Resp, RespClient};
+use serde_json::{Value as Json, json};
+use tidegate_kit::{Flavour, Redis as Server, Resp, RespClient, eventually};
 
 fn simple(text: &str) -> Resp {
     Resp::Simple(text.to_owned())
@@ -149,4 +149,103 @@ fn who_listens_does_not_become_somebody_else() {
     assert_eq!(client.ask(&["AUTH", "bob", "word"]), simple("OK"));
     assert!(client.ask(&["SUBSCRIBE", "a"]).text().starts_with("NOPERM"));
     assert_eq!(client.ask(&["SUBSCRIBE", "b"]).items()[1].text(), "b");
+}
+
+/// Also when it listens to nothing any more: the next subscription is another login's.
+#[test]
+fn who_listened_listens_anew_as_somebody_else() {
+    let server = Server::builder(Flavour::Redis)
+        .user("alice on >secret ~* &* +@all")
+        .user("bob on >word ~* &b* +@all")
+        .start();
+    let login = json!({ "login": { "method": "server" } });
+    let house = common::gateway(&[server.address()], &login, &json!({}), Vec::new());
+    let mut client = RespClient::connect(house.address());
+    assert_eq!(client.ask(&["AUTH", "alice", "secret"]), simple("OK"));
+    client.ask(&["SUBSCRIBE", "a"]);
+    client.ask(&["UNSUBSCRIBE", "a"]);
+    assert_eq!(client.ask(&["AUTH", "bob", "word"]), simple("OK"));
+    assert!(client.ask(&["SUBSCRIBE", "a"]).text().starts_with("NOPERM"));
+    // What is refused changes nothing.
+    client.ask(&["HELLO", "3", "AUTH", "alice", "secret"]);
+    client.ask(&["SUBSCRIBE", "a"]);
+    let refused = client.ask(&["HELLO", "2", "AUTH", "bob", "word", "SETNAME", "other"]);
+    assert!(refused.text().starts_with("ERR the connection listens"), "{refused:?}");
+    assert_eq!(client.ask(&["CLIENT", "GETNAME"]), Resp::Null);
+    assert_eq!(client.ask(&["GET", "x"]), Resp::Null);
+    server.ask(&["PUBLISH", "a", "x"]);
+    let (_, bytes) = client.raw();
+    assert_eq!(bytes.first(), Some(&b'>'), "it still speaks RESP3");
+}
+
+/// RESET takes away what the client listens to and where it went, in whatever it was.
+#[test]
+fn nothing_is_left_after_reset() {
+    let servers = [Server::start(Flavour::Redis), Server::start(Flavour::Redis)];
+    for (server, name) in servers.iter().zip(["first", "second"]) {
+        server.ask(&["SET", "who", name]);
+    }
+    let listener = json!({
+        "login": { "users": { "default": { "nopass": true }, "bob": { "password": "word" } } },
+        "routes": [{ "match": { "user": "bob" }, "cluster": "c1" }, { "cluster": "c0" }],
+    });
+    let house = common::clusters(&servers.each_ref().map(Server::address), &listener, Vec::new());
+    let mut client = RespClient::connect(house.address());
+    assert_eq!(client.ask(&["GET", "who"]).text(), "first");
+    assert_eq!(client.ask(&["AUTH", "bob", "word"]), simple("OK"));
+    assert_eq!(client.ask(&["GET", "who"]).text(), "second");
+    assert_eq!(client.ask(&["RESET"]), simple("RESET"));
+    assert_eq!(client.ask(&["GET", "who"]).text(), "first");
+    client.ask(&["HELLO", "3"]);
+    client.ask(&["SUBSCRIBE", "c"]);
+    assert_eq!(client.ask(&["MONITOR"]), simple("OK"));
+    client.command(&["RESET"]);
+    while client.reply() != simple("RESET") {}
+    servers[0].ask(&["PUBLISH", "c", "x"]);
+    assert_eq!(client.ask(&["GET", "who"]).text(), "first");
+}
+
+/// With no login of the gateway's own, a client's is all there is.
+#[test]
+fn hello_after_reset_logs_in_as_the_client() {
+    let server = Server::builder(Flavour::Valkey)
+        .password("hidden")
+        .user("alice on >secret ~* &* +@all")
+        .start();
+    let login = json!({ "login": { "method": "server" } });
+    let (house, _) = common::unready(&[server.address()], &login, &json!({}), Vec::new());
+    let mut client = RespClient::connect(house.address());
+    for _ in 0..2 {
+        let hello = client.ask(&["HELLO", "3", "AUTH", "alice", "secret"]);
+        assert!(hello.get("server").is_some(), "{hello:?}");
+        assert_eq!(client.ask(&["SET", "a", "1"]), simple("OK"));
+        assert_eq!(client.ask(&["RESET"]), simple("RESET"));
+        assert!(client.ask(&["GET", "a"]).text().starts_with("NOAUTH"));
+    }
+}
+
+/// A new configuration counts for clients that are there: their rights, their routes, and whether they may stay.
+#[test]
+fn a_reload_reaches_clients_that_are_there() {
+    let server = Server::start(Flavour::Redis);
+    let of = |users: Json| json!({ "login": { "users": users } });
+    let (house, install) = common::reloadable(
+        &[server.address()],
+        &of(json!({ "alice": { "password": "x" }, "bob": { "password": "x" } })),
+    );
+    let mut clients = ["alice", "bob"].map(|user| {
+        let mut client = RespClient::connect(house.address());
+        assert_eq!(client.ask(&["AUTH", user, "x"]), simple("OK"));
+        assert_eq!(client.ask(&["SET", "a", "1"]), simple("OK"));
+        client
+    });
+    let [alice, bob] = &mut clients;
+    install(&of(json!({ "alice": { "password": "y", "rules": "+@read ~*" } })));
+    eventually("alice may write no more", || {
+        alice.ask(&["SET", "a", "1"]).text().starts_with("NOPERM")
+    });
+    assert_eq!(alice.ask(&["GET", "a"]).text(), "1");
+    assert!(alice.ask(&["AUTH", "alice", "x"]).text().starts_with("WRONGPASS"));
+    bob.try_send(&RespClient::encode(&["GET", "a"])).ok();
+    assert!(bob.try_reply().is_err(), "bob is gone");
 }

@@ -222,18 +222,7 @@ impl Atlas {
     }
 
     fn find(&self, book: &mut Book, layout: &Layout, host: Option<&str>, port: u16, from: &Node) -> Arc<Node> {
-        let address = match (host, &from.endpoint.address) {
-            (Some(host), _) => Address::Tcp {
-                host: host.to_owned(),
-                port,
-            },
-            (None, Address::Tcp { host, .. }) => Address::Tcp {
-                host: host.clone(),
-                port,
-            },
-            (None, here @ Address::Unix(_)) => here.clone(),
-        };
-        book.stranger(layout, &self.seeds().1, &address)
+        book.stranger(layout, &self.seeds().1, &from.address_of(host, port))
     }
 
     /// Puts a layout in force, if it is another.

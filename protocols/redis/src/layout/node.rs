@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidegate_base::Address;
 use tidegate_cluster::Endpoint;
 
 /// Stands for "not known".
@@ -36,6 +37,18 @@ impl Node {
     /// A node that the cluster has not named.
     pub(super) fn nameless(endpoint: &Arc<Endpoint>) -> Arc<Self> {
         Self::new(Arc::clone(endpoint), endpoint.address.to_string())
+    }
+
+    /// What this node means by a host, which it may leave out for its own, and a port.
+    pub(crate) fn address_of(&self, host: Option<&str>, port: u16) -> Address {
+        let here = &self.endpoint.address;
+        match host.or(here.host()) {
+            Some(host) => Address::Tcp {
+                host: host.to_owned(),
+                port,
+            },
+            None => here.clone(),
+        }
     }
 
     /// How far a replica is behind its primary; `None` when that is not known, or it has no data to read.

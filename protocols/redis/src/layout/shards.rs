@@ -134,6 +134,15 @@ impl Layout {
         (at < self.shards.len()).then_some(at)
     }
 
+    /// A bucket of a shard's, where shards can change hands.
+    pub(crate) fn any_bucket(&self, shard: usize) -> Option<u16> {
+        let Places::Slots(slots) = &self.places else {
+            return None;
+        };
+        let at = slots.iter().position(|owner| usize::from(*owner) == shard);
+        at.and_then(|at| u16::try_from(at).ok())
+    }
+
     /// Who takes the writes, one of each shard that has one.
     pub(crate) fn primaries(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.shards.iter().filter_map(|shard| shard.primary.as_ref())

@@ -3,25 +3,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tidegate_base::Refusal;
-use tidegate_redis_wire::reply::{Code, Failure};
 use tidegate_redis_wire::table::{Access, Effect};
 
 use super::Session;
-use super::own::OWN;
-use super::parts::PartTo;
 use super::route::{NO_PRIMARY, SLOT_DOWN};
 use crate::job::Job;
 use crate::layout::{Bucket, Node, RedisKind as Kind};
 use crate::login;
 
 const LOST: &str = "ERR the connection to the server was lost; whether the command was done is not known";
-const MOVED_AWAY: &str = "TRYAGAIN the slot of this transaction is moving to another server; try again";
 /// How often a command that only reads is sent again because its connection was lost.
 const MOST_LOSSES: u32 = 2;
-/// How many redirections a command follows before it waits in between.
-const MOST_HURRIED: u32 = 5;
 /// How long to wait before something is tried again that the servers could not do yet.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// A command, or a part of one, that is to be sent, in its turn.
@@ -32,11 +26,13 @@ pub(super) struct Again {
     ready: Instant,
     /// What the client is told when it cannot be sent.
     error: Option<Box<[u8]>>,
+    /// A server did not do it.
+    is_refused: bool,
 }
 
 /// Where something is sent.
 #[derive(Debug, Clone)]
-enum To {
+pub(super) enum To {
     /// Wherever it belongs by now.
     Route,
     /// To this server; behind ASKING where its slot is still coming there.
@@ -50,120 +46,12 @@ enum To {
 }
 
 impl Session {
-    /// A server has answered that it does not do this, and nothing was done: whether it is sent elsewhere, or later.
-    pub(super) fn is_turned_away(&mut self, job: Job, failure: Failure<'_>, from: usize) -> bool {
-        let kind = self.group.layout().kind;
-        let is_cluster = kind == Kind::Cluster;
-        let code = failure.code();
-        let is_ours = match code {
-            Code::Moved | Code::Ask | Code::TryAgain | Code::ClusterDown => is_cluster,
-            Code::Loading | Code::MasterDown | Code::ReadOnly => kind.has_replicas(),
-            _ => false,
-        };
-        if !is_ours {
-            return false;
-        }
-        let Some(node) = self.node_of(from) else { return false };
-        let redirect = failure.redirect();
-        let to = redirect.map(|redirect| {
-            let rules = self.group.rules();
-            let asking = redirect.ask;
-            let node = if asking {
-                rules.atlas.at(redirect.host, redirect.port, &node)
-            } else {
-                rules.atlas.moved(redirect.slot, redirect.host, redirect.port, &node)
-            };
-            (node, asking)
-        });
-        if to.is_none() {
-            self.group.seek();
-        }
-        if code == Code::ReadOnly {
-            self.doubt(from);
-        }
-        let Some(ticket) = self.order.get(job.number) else {
-            return false;
-        };
-        if from == OWN && self.own.as_ref().is_some_and(|own| own.multi || !own.pin.is_clean()) {
-            // What the client has put there is lost with the slot, and other servers' addresses are not for it.
-            if to.is_some() {
-                ticket.instead = Some(format!("-{MOVED_AWAY}\r\n").into_bytes().into());
-            }
-            return false;
-        }
-        let (tries, began) = (ticket.tries, ticket.began);
-        let hurries = to.is_some() && tries < MOST_HURRIED;
-        let is_late = self.room.core.now() >= began + self.group.patience();
-        if self.order.bytes(job).is_none() || is_late && !hurries {
-            if let Some(ticket) = self.order.get(job.number).filter(|_| to.is_some()) {
-                ticket.instead = Some(format!("-{SLOT_DOWN}\r\n").into_bytes().into());
-            }
-            return false;
-        }
-        let error = format!("-{}\r\n", String::from_utf8_lossy(failure.text()));
-        let error = to.is_none().then(|| error.into_bytes().into());
-        let to = match (to, from) {
-            (to, OWN) => self.own_again(job, to),
-            (Some((node, asking)), _) => To::Node { node, asking },
-            (None, _) => To::Route,
-        };
-        let pause = if hurries { Duration::ZERO } else { PAUSE };
-        self.send_again(job, to, reason(code), pause, error);
-        true
-    }
-
-    /// A server has become a replica: what it answers to reads that were sent behind a write is without that write.
-    fn doubt(&mut self, from: usize) {
-        let newest = (self.order.first() + self.order.len() as u64).checked_sub(1);
-        if let Some(way) = self.ways.get_mut(from).filter(|_| from != OWN) {
-            way.doubted = newest;
-        }
-    }
-
-    /// Whether an answer that begins is of a server that has lost its office since it was asked.
-    pub(super) fn is_doubted(&mut self, number: u64, from: usize) -> bool {
-        let way = self.ways.get(from).filter(|_| from != OWN);
-        if way.and_then(|way| way.doubted).is_none_or(|newest| number > newest) {
-            return false;
-        }
-        let (now, patience) = (self.room.core.now(), self.group.patience());
-        let is_kept = self.order.bytes(Job::whole(number)).is_some();
-        self.order.get(number).is_some_and(|ticket| {
-            let reads = ticket.row.is_some_and(|row| row.access() == Access::Read);
-            reads && is_kept && !ticket.is_begun && now < ticket.began + patience
-        })
-    }
-
-    /// Has a read sent again, whose answer was doubted.
-    pub(super) fn ask_another(&mut self, job: Job) {
-        self.send_again(job, To::Route, reason(Code::ReadOnly), PAUSE, None);
-    }
-
     /// Whether another server still owes an answer to something that the client asked before, and that may have to
     /// follow to where this goes.
     fn is_overtaking(&self, job: Job, at: usize) -> bool {
         let is_older = |owed: &Option<Job>| owed.is_some_and(|owed| owed.number < job.number);
         let mut others = self.ways.iter().enumerate().filter(|(other, _)| *other != at);
         others.any(|(_, way)| way.owed.iter().any(is_older))
-    }
-
-    /// What made, or would have made, state on the client's own connection is to be done at another server.
-    fn own_again(&mut self, job: Job, to: Option<(Arc<Node>, bool)>) -> To {
-        let row = self.order.get(job.number).and_then(|ticket| ticket.row);
-        let effect = match row.map(tidegate_redis_wire::table::Row::effect_by_name) {
-            Some(Effect::MayBlock) => Effect::Blocks,
-            Some(effect) => effect,
-            None => Effect::Plain,
-        };
-        let (node, asking) = to.map_or((None, false), |(node, asking)| (Some(node), asking));
-        To::Own { node, asking, effect }
-    }
-
-    fn node_of(&self, from: usize) -> Option<Arc<Node>> {
-        if from == OWN {
-            return self.own.as_ref().map(|own| Arc::clone(&own.node));
-        }
-        self.ways.get(from).map(|way| Arc::clone(&way.node))
     }
 
     /// The connection was lost before an answer came, or in the midst of it. What only reads is sent again.
@@ -173,14 +61,18 @@ impl Session {
             return;
         };
         let reads = ticket.row.is_some_and(|row| row.access() == Access::Read);
-        let may_again = reads && !ticket.is_begun && ticket.tries < MOST_LOSSES;
-        match &mut ticket.parts {
-            Some(parts) => {
-                let held = parts.forget(job.part);
-                self.order.lighten(held);
-            }
-            None => drop(self.order.take_held(job.number)),
-        }
+        let is_fresh = reads && !ticket.is_begun;
+        let losses = if let Some(parts) = &mut ticket.parts {
+            let (held, losses) = (parts.forget(job.part), parts.lose(job.part));
+            self.order.lighten(held);
+            losses
+        } else {
+            ticket.losses += 1;
+            let losses = ticket.losses;
+            self.order.take_held(job.number);
+            losses
+        };
+        let may_again = is_fresh && losses <= MOST_LOSSES;
         if may_again && self.order.bytes(job).is_some() {
             let error = format!("-{LOST}\r\n").into_bytes();
             self.send_again(job, To::Route, "lost", Duration::ZERO, Some(error.into()));
@@ -189,7 +81,14 @@ impl Session {
         self.answer_with(job, format!("-{LOST}\r\n").as_bytes());
     }
 
-    fn send_again(&mut self, job: Job, to: To, reason: &'static str, pause: Duration, error: Option<Box<[u8]>>) {
+    pub(super) fn send_again(
+        &mut self,
+        job: Job,
+        to: To,
+        reason: &'static str,
+        pause: Duration,
+        error: Option<Box<[u8]>>,
+    ) {
         let Some(ticket) = self.order.get(job.number) else {
             return;
         };
@@ -197,7 +96,14 @@ impl Session {
         ticket.tries += 1;
         self.group.metrics.resent(reason);
         let ready = self.room.core.now() + pause;
-        self.again.push_back(Again { job, to, ready, error });
+        let is_refused = error.is_some() && reason != "lost";
+        self.again.push_back(Again {
+            job,
+            to,
+            ready,
+            error,
+            is_refused,
+        });
     }
 
     /// Has something sent for the first time, as soon as there is somebody to send it to.
@@ -207,11 +113,12 @@ impl Session {
             to: To::Route,
             ready: self.room.core.now(),
             error: None,
+            is_refused: false,
         });
     }
 
     /// Puts an error in the place of an answer.
-    fn answer_with(&mut self, job: Job, words: &[u8]) {
+    pub(super) fn answer_with(&mut self, job: Job, words: &[u8]) {
         let Some(ticket) = self.order.get(job.number) else {
             return;
         };
@@ -318,14 +225,17 @@ impl Session {
     /// Who something belongs to now.
     fn route_of(&mut self, job: Job) -> Option<(Arc<Node>, crate::dial::Key)> {
         let layout = self.group.layout();
+        let bucket = self.bucket_of(job);
         let ticket = self.order.get(job.number)?;
         let reads = ticket.row.is_some_and(|row| row.access() == Access::Read) && ticket.tries < 2;
-        let bucket = match ticket.parts.as_ref().map(|parts| parts.to(job.part)) {
-            Some(Some(PartTo::Node(node))) => return Some((node, self.key)),
-            Some(Some(PartTo::Bucket(bucket))) => Some(bucket),
-            Some(None) => return None,
-            None => ticket.bucket,
-        };
+        if let Some(parts) = &ticket.parts
+            && let Some(node) = parts.node(job.part)
+        {
+            let is_it = |known: &&Arc<Node>| Arc::ptr_eq(&known.endpoint, &node.endpoint);
+            if bucket.is_none() || layout.primaries().any(|known| is_it(&known)) {
+                return Some((Arc::clone(node), self.key));
+            }
+        }
         let target = match bucket {
             Some(bucket) => self.to_bucket(&layout, bucket, reads),
             None if layout.is_spread() => self.to_any(&layout),
@@ -362,6 +272,31 @@ impl Session {
         self.emit();
     }
 
+    /// Whether something that a server turned away waits to be sent again.
+    pub(super) fn waits_for_others(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// What was turned away and is older than this.
+    pub(super) fn turned_away_before(&self, number: u64) -> Vec<Job> {
+        let older = self
+            .again
+            .iter()
+            .filter(|again| again.is_refused && again.job.number < number);
+        older.map(|again| again.job).collect()
+    }
+
+    /// What waits to be sent again is not: the client is told why.
+    pub(super) fn give_up_on(&mut self, job: Job) {
+        let at = self.again.iter().position(|again| again.job == job);
+        if let Some(again) = at.and_then(|at| self.again.remove(at)) {
+            let words = again
+                .error
+                .unwrap_or_else(|| format!("-{LOST}\r\n").into_bytes().into());
+            self.answer_with(job, &words);
+        }
+    }
+
     /// When something is due to be sent again.
     pub(super) fn next_again(&self) -> Option<Instant> {
         self.again.front().map(|again| again.ready)
@@ -376,19 +311,5 @@ impl Session {
     pub(super) fn cannot_go(&mut self, refusal: &Refusal) -> Option<String> {
         self.group.seek();
         self.group.patience().is_zero().then(|| login::words(refusal))
-    }
-}
-
-/// The label of a metric.
-fn reason(code: Code) -> &'static str {
-    match code {
-        Code::Moved => "moved",
-        Code::Ask => "ask",
-        Code::TryAgain => "tryagain",
-        Code::ClusterDown => "clusterdown",
-        Code::Loading => "loading",
-        Code::MasterDown => "masterdown",
-        Code::ReadOnly => "readonly",
-        _ => "other",
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -35,9 +36,8 @@ impl Session {
             Effect::ReadOnly | Effect::ReadWrite | Effect::Asking => self.say(|writer| writer.error(NO_CLUSTER)),
             Effect::Reset => {
                 self.own = None;
-                self.leave_hub();
-                self.reset();
                 self.say(|writer| writer.simple("RESET"));
+                self.reset();
             }
             Effect::Quit => {
                 self.own = None;
@@ -70,6 +70,7 @@ impl Session {
     pub(super) fn reset(&mut self) {
         self.key = FRESH;
         self.ways.clear();
+        self.leave_hub();
         self.transaction = None;
         self.shared.database.set(0);
         self.shared.name.borrow_mut().clear();
@@ -78,7 +79,12 @@ impl Session {
         self.is_stranger = user.is_none();
         let user = user.unwrap_or("default").to_owned();
         self.take_on(&user, None);
-        self.renamed();
+        if !self.is_stranger
+            && let Err(refusal) = self.reroute(&user)
+        {
+            tracing::info!(peer = %self.shared.peer, %refusal.text, "a client has no route after RESET; it is closed");
+            self.closing = true;
+        }
         self.splitter.set_stranger(self.is_stranger);
     }
 
@@ -91,8 +97,8 @@ impl Session {
             },
             Err(text) => Err(text.into()),
         };
-        match proven {
-            Ok(proven) => self.become_user(proven, None),
+        match proven.and_then(|proven| self.become_user(proven)) {
+            Ok(_) => self.say_ok(),
             Err(text) => self.say(|writer| writer.error(&text)),
         }
         true
@@ -135,11 +141,13 @@ impl Session {
         };
         let proven = match hello.auth.map(|(user, password)| self.prove(cx, user, password)) {
             Some(Poll::Pending) => return false,
-            Some(Poll::Ready(Err(text))) => {
-                self.say(|writer| writer.error(&text));
-                return true;
-            }
-            Some(Poll::Ready(Ok(proven))) => Some(proven),
+            Some(Poll::Ready(proven)) => match proven.and_then(|proven| self.become_user(proven)) {
+                Ok(proven) => Some(proven),
+                Err(text) => {
+                    self.say(|writer| writer.error(&text));
+                    return true;
+                }
+            },
             None if self.is_stranger => {
                 self.say(|writer| writer.error(login::HELLO_NO_AUTH));
                 return true;
@@ -188,33 +196,24 @@ impl Session {
             role: &greeting.role,
         };
         self.tell_hub(key.version);
-        match proven {
-            Some(proven) => self.become_user(proven, Some(&answer)),
-            None => self.say(|writer| reply::hello(writer, &answer)),
-        }
+        self.say(|writer| reply::hello(writer, &answer));
         if hello.name.is_some() {
             self.renamed();
         }
         true
     }
 
-    /// The client has proven who it is, and goes where that user goes.
-    fn become_user(&mut self, proven: Proven, hello: Option<&reply::Hello<'_>>) {
-        let Proven { user, credential } = proven;
-        let identity = credential.as_ref().map_or(0, |credential| credential.id);
+    /// The client has proven who it is, and goes where that user goes; `Err` is the error to answer, and nothing is changed.
+    fn become_user(&mut self, proven: Proven) -> Result<Proven, Cow<'static, str>> {
+        let identity = proven.credential.as_ref().map_or(0, |credential| credential.id);
         if identity != self.key.identity && self.listens() {
-            return self.say(|writer| writer.error(login::LISTENS));
+            return Err(login::LISTENS.into());
         }
-        if let Err(refusal) = self.reroute(&user) {
-            return self.say(|writer| writer.error(&login::words(&refusal)));
-        }
-        self.take_on(&user, credential);
+        self.reroute(&proven.user).map_err(|refusal| login::words(&refusal))?;
+        self.take_on(&proven.user, proven.credential.clone());
         self.is_stranger = false;
         self.splitter.set_stranger(false);
-        match hello {
-            Some(hello) => self.say(|writer| reply::hello(writer, hello)),
-            None => self.say_ok(),
-        }
+        Ok(proven)
     }
 
     fn set_name(&mut self, command: &Command<'_>) {

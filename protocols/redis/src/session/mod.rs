@@ -15,6 +15,7 @@ mod order;
 mod own;
 mod parts;
 mod proving;
+mod reload;
 mod replies;
 mod requests;
 mod route;
@@ -23,9 +24,10 @@ mod sending;
 mod shared;
 mod shown;
 mod transaction;
+mod turned;
 mod ways;
 
-pub(crate) use order::Desk;
+pub(crate) use order::{Desk, Spare};
 pub(crate) use shared::Shared;
 
 use std::collections::VecDeque;
@@ -80,6 +82,8 @@ pub(crate) struct Session {
     group: Rc<Group>,
     routing: Routing,
     rules: Arc<ListenerRules>,
+    /// Which configuration those are of.
+    plan: u64,
     around: Arc<Circumstances>,
     client: Stream,
     to_client: Outgoing,
@@ -155,6 +159,12 @@ impl Session {
         });
         room.enter(&shared);
         let now = room.core.now();
+        let is_newest = room
+            .plan()
+            .listeners
+            .get(&shared.listener)
+            .is_some_and(|newest| Arc::ptr_eq(newest, &client.rules));
+        let plan = if is_newest { room.generation() } else { u64::MAX };
         let mut session = Self {
             room,
             shared,
@@ -163,6 +173,7 @@ impl Session {
             group,
             splitter: Splitter::new(client.rules.limits, false),
             rules: client.rules,
+            plan,
             around: client.around,
             client: stream,
             to_client: Outgoing::default(),
@@ -205,6 +216,9 @@ impl Session {
 
     /// Does what can be done now; ready when the session is over.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        if self.plan != self.room.generation() {
+            self.follow_plan();
+        }
         for _ in 0..TURNS {
             self.signals(cx);
             let mut moved = self.from_ways(cx)?;
@@ -417,7 +431,7 @@ mod tests {
     #[test]
     fn a_session_is_small() {
         assert!(size_of::<Session>() <= 800, "{} bytes", size_of::<Session>());
-        assert!(size_of::<Way>() <= 120, "{} bytes", size_of::<Way>());
+        assert!(size_of::<Way>() <= 128, "{} bytes", size_of::<Way>());
         assert!(size_of::<Shared>() <= 240, "{} bytes", size_of::<Shared>());
         assert!(
             size_of::<order::Ticket>() <= 160,

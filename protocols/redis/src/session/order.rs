@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
@@ -12,7 +13,7 @@ const DONE_WITH: usize = 64 * 1024;
 /// For so many commands a desk that nobody uses has room.
 const MOST_TICKETS: usize = 1024;
 /// So many buffers for answers that come early are used again, and none that is larger than this.
-const MOST_SPARE: usize = 32;
+const MOST_SPARE: usize = 1024;
 const SPARE: usize = 1024;
 
 /// The commands of one client that are under way, in the order in which it asked. Their answers may come in another
@@ -28,8 +29,6 @@ pub(super) struct Order {
     before: u64,
     /// How many bytes of answers wait for their turn.
     held: usize,
-    /// Empty buffers for answers that wait.
-    spare: Vec<Vec<u8>>,
 }
 
 /// One command of a client.
@@ -51,6 +50,8 @@ pub(super) struct Ticket {
     pub(super) instead: Option<Box<[u8]>>,
     /// How often it was sent again.
     pub(super) tries: u32,
+    /// How often a connection was lost that its answer was to come over.
+    pub(super) losses: u32,
     /// It goes to several servers.
     pub(super) parts: Option<Box<Parts>>,
     /// What its keys have in common.
@@ -72,6 +73,7 @@ impl Ticket {
             is_shown: false,
             instead: None,
             tries: 0,
+            losses: 0,
             parts: None,
             bucket: None,
             group: 0,
@@ -141,19 +143,12 @@ impl Order {
     }
 
     /// Holds a stretch of an answer.
-    pub(super) fn hold(&mut self, number: u64, bytes: &[u8]) {
-        let spare = self.spare.pop();
-        match self.get(number) {
-            Some(ticket) if ticket.held.capacity() == 0 => {
-                ticket.held = spare.unwrap_or_default();
-                ticket.held.extend_from_slice(bytes);
-            }
-            Some(ticket) => {
-                ticket.held.extend_from_slice(bytes);
-                self.spare.extend(spare);
-            }
-            None => return self.spare.extend(spare),
+    pub(super) fn hold(&mut self, number: u64, bytes: &[u8], spare: &Spare) {
+        let Some(ticket) = self.get(number) else { return };
+        if ticket.held.capacity() == 0 {
+            ticket.held = spare.take();
         }
+        ticket.held.extend_from_slice(bytes);
         self.held += bytes.len();
     }
 
@@ -185,16 +180,6 @@ impl Order {
         held
     }
 
-    /// Takes the buffer of an answer that was taken, to use it again; `false` when it is not for that.
-    pub(super) fn reuse(&mut self, held: &mut Vec<u8>) -> bool {
-        let is_fit = (1..=SPARE).contains(&held.capacity()) && self.spare.len() < MOST_SPARE;
-        if is_fit {
-            held.clear();
-            self.spare.push(std::mem::take(held));
-        }
-        is_fit
-    }
-
     /// The oldest command is answered.
     pub(super) fn pop(&mut self) -> Option<Ticket> {
         let ticket = self.tickets.pop_front()?;
@@ -220,7 +205,7 @@ impl Order {
 
     /// Takes memory to work in.
     pub(super) fn spread(&mut self, desk: Desk) {
-        (self.tickets, self.kept, self.spare) = (desk.tickets, desk.kept, desk.spare);
+        (self.tickets, self.kept) = (desk.tickets, desk.kept);
     }
 
     /// Gives its memory away; there must be nothing under way.
@@ -228,7 +213,6 @@ impl Order {
         let mut desk = Desk {
             tickets: std::mem::take(&mut self.tickets),
             kept: std::mem::take(&mut self.kept),
-            spare: std::mem::take(&mut self.spare),
             owed,
         };
         desk.tickets.shrink_to(MOST_TICKETS);
@@ -243,9 +227,29 @@ impl Order {
 pub(crate) struct Desk {
     tickets: VecDeque<Ticket>,
     kept: Vec<u8>,
-    spare: Vec<Vec<u8>>,
     /// For what is owed over the client's way.
     pub(super) owed: VecDeque<Option<Job>>,
+}
+
+/// Small buffers for answers that come early, of all clients of a core.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(RefCell<Vec<Vec<u8>>>);
+
+impl Spare {
+    fn take(&self) -> Vec<u8> {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer that may be used again; `false` when this one is not for that.
+    pub(super) fn give_back(&self, buffer: &mut Vec<u8>) -> bool {
+        let mut stock = self.0.borrow_mut();
+        let is_fit = (1..=SPARE).contains(&buffer.capacity()) && stock.len() < MOST_SPARE;
+        if is_fit {
+            buffer.clear();
+            stock.push(std::mem::take(buffer));
+        }
+        is_fit
+    }
 }
 
 #[cfg(test)]
@@ -288,7 +292,7 @@ mod tests {
         let mut order = Order::default();
         let first = order.push(ticket(), b"");
         let second = order.push(ticket(), b"GET");
-        order.hold(second, b"+early\r\n");
+        order.hold(second, b"+early\r\n", &Spare::default());
         assert_eq!(order.weight(), 3 + 8);
         assert!(!order.is_next(second));
         order.pop();

@@ -163,6 +163,7 @@ impl Session {
             Poll::Ready(Ok(0) | Err(_)) => {
                 // What was on it is lost: Redis's own clients see their connection end too.
                 self.closing = true;
+                self.turn_to(own.group);
                 self.group.metrics.lost.inc();
                 self.group.seek();
                 return Ok(true);

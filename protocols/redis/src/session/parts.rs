@@ -10,6 +10,8 @@ use crate::scatter::{Asker, ScanStep, Scatter};
 pub(super) struct Parts {
     what: What,
     replies: Vec<Vec<u8>>,
+    /// How often the connection was lost that a part's answer was to come over.
+    losses: Vec<u32>,
     /// So many have not answered yet.
     missing: usize,
 }
@@ -20,18 +22,23 @@ enum What {
     /// Pieces, each to who has its bucket.
     Pieces(Scatter),
     /// The same to all of these.
-    All(Scatter, Vec<Arc<Node>>),
+    All(Scatter, Vec<Member>),
     /// A step of a scan, at one of so many servers.
-    Scan(ScanStep, Arc<Node>, usize),
+    Scan(ScanStep, Member, usize),
 }
 
-/// Where a part goes.
+/// A server that a part is for.
 #[derive(Debug, Clone)]
-pub(super) enum PartTo {
-    /// To who has this bucket.
-    Bucket(u16),
-    /// To this server.
-    Node(Arc<Node>),
+pub(super) struct Member {
+    pub(super) node: Arc<Node>,
+    /// As the one that has this bucket: who has it later is asked in its place.
+    pub(super) bucket: Option<u16>,
+}
+
+impl Member {
+    pub(super) fn replica(node: Arc<Node>) -> Self {
+        Self { node, bucket: None }
+    }
 }
 
 impl Parts {
@@ -40,12 +47,12 @@ impl Parts {
         Self::of(What::Pieces(scatter), count)
     }
 
-    pub(super) fn all(scatter: Scatter, nodes: Vec<Arc<Node>>) -> Self {
+    pub(super) fn all(scatter: Scatter, nodes: Vec<Member>) -> Self {
         let count = nodes.len();
         Self::of(What::All(scatter, nodes), count)
     }
 
-    pub(super) fn scan(step: ScanStep, node: Arc<Node>, servers: usize) -> Self {
+    pub(super) fn scan(step: ScanStep, node: Member, servers: usize) -> Self {
         Self::of(What::Scan(step, node, servers), 1)
     }
 
@@ -53,6 +60,7 @@ impl Parts {
         Self {
             what,
             replies: vec![Vec::new(); count],
+            losses: vec![0; count],
             missing: count,
         }
     }
@@ -71,13 +79,33 @@ impl Parts {
         }
     }
 
-    /// Where it is sent.
-    pub(super) fn to(&self, part: usize) -> Option<PartTo> {
+    /// Which server it is for; `None` when that is for the bucket to say.
+    pub(super) fn node(&self, part: usize) -> Option<&Arc<Node>> {
+        self.member(part).map(|member| &member.node)
+    }
+
+    /// Which bucket it is for.
+    pub(super) fn bucket(&self, part: usize) -> Option<u16> {
         match &self.what {
-            What::Pieces(scatter) => scatter.pieces().nth(part).map(|(bucket, _)| PartTo::Bucket(bucket)),
-            What::All(_, nodes) => nodes.get(part).cloned().map(PartTo::Node),
-            What::Scan(_, node, _) => Some(PartTo::Node(Arc::clone(node))),
+            What::Pieces(scatter) => scatter.pieces().nth(part).map(|(bucket, _)| bucket),
+            _ => self.member(part)?.bucket,
         }
+    }
+
+    fn member(&self, part: usize) -> Option<&Member> {
+        match &self.what {
+            What::Pieces(_) => None,
+            What::All(_, members) => members.get(part),
+            What::Scan(_, member, _) => Some(member),
+        }
+    }
+
+    /// The connection was lost that a part's answer was to come over; how often that was so.
+    pub(super) fn lose(&mut self, part: usize) -> u32 {
+        self.losses.get_mut(part).map_or(u32::MAX, |losses| {
+            *losses += 1;
+            *losses
+        })
     }
 
     /// A stretch of a part's answer has come.

@@ -13,6 +13,7 @@ use crate::login;
 use crate::passthrough::{self, Credential};
 
 /// Who a client has shown that it is.
+#[derive(Clone)]
 pub(super) struct Proven {
     pub(super) user: String,
     pub(super) credential: Option<Arc<Credential>>,
@@ -87,7 +88,11 @@ impl Session {
 
     /// Takes on what a login brings: the connections that are opened with it, and what it may do.
     pub(super) fn take_on(&mut self, user: &str, credential: Option<Arc<Credential>>) {
-        self.key.identity = credential.as_ref().map_or(0, |credential| credential.id);
+        let identity = credential.as_ref().map_or(0, |credential| credential.id);
+        if identity != self.key.identity {
+            self.leave_hub();
+        }
+        self.key.identity = identity;
         self.credential = credential;
         self.know_credential();
         let acl = self.rules.users.acl(user);

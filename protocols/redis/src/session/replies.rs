@@ -38,6 +38,7 @@ impl Session {
         if is_failure && ended && self.is_turned_away(job, failure_of(bytes), from) {
             return false;
         }
+        self.overtaken(job);
         let Some(ticket) = self.order.get(number) else {
             return false;
         };
@@ -54,7 +55,7 @@ impl Session {
             return true;
         }
         let was_held = !is_fresh;
-        self.order.hold(number, bytes);
+        self.order.hold(number, bytes, &self.room.spare);
         if ended && was_held {
             self.answer_ended(number, from);
         } else if ended && let Some(ticket) = self.order.get(number) {
@@ -94,6 +95,7 @@ impl Session {
                 let held = ticket.and_then(|ticket| Some(ticket.parts.as_mut()?.forget(job.part)));
                 self.order.lighten(held.unwrap_or(0));
             } else {
+                self.overtaken(job);
                 self.part_ended(job);
             }
         }
@@ -181,7 +183,7 @@ impl Session {
             } else {
                 self.queue(words);
             }
-            if !self.order.reuse(&mut held) {
+            if !self.room.spare.give_back(&mut held) {
                 self.room.core.buffers.give_back(&mut held);
             }
             if let Some(code) = code {

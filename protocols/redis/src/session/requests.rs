@@ -193,8 +193,10 @@ impl Session {
         if self.hub.is_some() && self.ping_while_listening(row, command) {
             return true;
         }
-        if command.name().eq_ignore_ascii_case(b"CLUSTER") && self.sees_cluster(command) {
-            return true;
+        if command.name().eq_ignore_ascii_case(b"CLUSTER")
+            && let Some(is_taken) = self.sees_cluster(row, command)
+        {
+            return is_taken;
         }
         match place {
             Place::Wait => false,
@@ -284,6 +286,8 @@ pub(super) fn effect_of(command: &Command<'_>) -> (Option<&'static Row>, Effect)
         Ok(row) if !row.accepts(command.count()) => (Some(row), Effect::Plain),
         Ok(row) => (Some(row), row.effect(command)),
         Err(Unknown::Command) => (None, Effect::of_unknown(command.name())),
+        // One of a newer server's may leave something on the connection.
+        Err(Unknown::Subcommand(_)) if command.name().eq_ignore_ascii_case(b"CLIENT") => (None, Effect::Mode),
         Err(Unknown::Subcommand(_)) => (None, Effect::Plain),
     }
 }

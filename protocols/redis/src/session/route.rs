@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tidegate_redis_wire::request::Command;
 use tidegate_redis_wire::slot::SLOTS;
-use tidegate_redis_wire::table::{Access, Row, Servers};
+use tidegate_redis_wire::table::{Access, Effect, Row, Servers};
 
 use super::Session;
-use super::parts::Parts;
+use super::parts::{Member, Parts};
+use super::requests::SPOIL;
 use crate::dial::Key;
 use crate::group::CoreLayout;
 use crate::layout::{Bucket, Layout, Node, RedisKind as Kind, RedisReadsFrom, Shard};
@@ -28,6 +29,9 @@ pub(super) enum Route<'l> {
     /// It cannot be done; what the client is told.
     Error(Cow<'static, str>),
 }
+
+const IN_TRANSACTION: &[u8] =
+    b"-ERR what this gateway answers of the cluster it does not answer within a transaction\r\n";
 
 /// What clients are told of slots that nobody serves (`cluster.c`, `clusterRedirectClient`).
 pub(super) const SLOT_DOWN: &str = "CLUSTERDOWN Hash slot not served";
@@ -59,22 +63,31 @@ impl Session {
         !self.has_several_servers() && self.group.rules().reads.from == RedisReadsFrom::Primary
     }
 
-    /// Answers CLUSTER as the client is to see it, if that is not its server's to say; whether it did.
-    pub(super) fn sees_cluster(&mut self, command: &Command<'_>) -> bool {
+    /// Answers CLUSTER as the client is to see it, if that is not its server's to say: whether the command is taken.
+    pub(super) fn sees_cluster(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> Option<bool> {
         let layout = self.group.layout();
-        let is_elsewhere = self.own.is_some() || self.transaction.is_some();
-        if is_elsewhere || layout.kind == Kind::Single && self.rules.advertise.is_none() {
-            return false;
+        let streams = self.own.as_ref().is_some_and(|own| own.pin.streams());
+        if streams || layout.kind == Kind::Single && self.rules.advertise.is_none() {
+            return None;
         }
         let shown = self.gateways(&layout);
         let seen = shown.as_deref().map_or(Seen::Nothing, Seen::Gateways);
         let mut words = Vec::new();
         let answered = shown::answer(command, seen, self.flavour(), self.key.version, &mut words);
         if answered == shown::Answer::Server {
-            return false;
+            return None;
         }
-        self.say(|writer| writer.raw(&words));
-        true
+        if self.transaction.is_none() && !self.in_transaction() {
+            self.say(|writer| writer.raw(&words));
+            return Some(true);
+        }
+        if self.transaction.is_some() {
+            self.spoil_held();
+            self.say(|writer| writer.raw(IN_TRANSACTION));
+            return Some(true);
+        }
+        // As long as it is not known whether the transaction is still there, it waits.
+        Some(self.may_spoil() && self.on_own(row, Effect::Plain, SPOIL, Some(IN_TRANSACTION)))
     }
 
     /// The gateways that the client is shown as a cluster.
@@ -93,20 +106,25 @@ impl Session {
 
     /// What goes to all goes to these: all servers, or those of the shards that this gateway is shown as, since a client
     /// that knows clusters asks every node.
-    fn members(&mut self, layout: &CoreLayout, which: Which) -> Vec<Arc<Node>> {
+    fn members(&mut self, layout: &CoreLayout, which: Which) -> Vec<Member> {
         let shown = self.gateways(layout).filter(|_| layout.kind == Kind::Cluster);
         let own = shown.as_ref().map_or(&[][..], |shown| shown.shards());
-        let shards: Vec<&Shard> = if own.is_empty() {
-            layout.shards.iter().collect()
+        let shards: Vec<(usize, &Shard)> = if own.is_empty() {
+            layout.shards.iter().enumerate().collect()
         } else {
-            own.iter().filter_map(|at| layout.shards.get(*at)).collect()
+            let own = own.iter().filter_map(|at| Some((*at, layout.shards.get(*at)?)));
+            own.collect()
         };
-        let primaries = shards.iter().filter_map(|shard| shard.primary.as_ref());
+        let primaries = shards.iter().filter_map(|(at, shard)| {
+            let node = Arc::clone(shard.primary.as_ref()?);
+            let bucket = layout.any_bucket(*at);
+            Some(Member { node, bucket })
+        });
         // A replica that is gone hears from its primary, or is told when it is back.
-        let replicas = shards.iter().flat_map(|shard| &shard.replicas).filter(is_well);
+        let replicas = shards.iter().flat_map(|(_, shard)| &shard.replicas).filter(is_well);
         match which {
-            Which::Primaries => primaries.cloned().collect(),
-            Which::Nodes => primaries.chain(replicas).cloned().collect(),
+            Which::Primaries => primaries.collect(),
+            Which::Nodes => primaries.chain(replicas.cloned().map(Member::replica)).collect(),
         }
     }
 
@@ -141,7 +159,7 @@ impl Session {
             Way::Scan(step) => {
                 let nodes = self.members(layout, Which::Primaries);
                 match nodes.get(step.server()) {
-                    Some(node) => Route::Parts(Parts::scan(step, Arc::clone(node), nodes.len())),
+                    Some(node) => Route::Parts(Parts::scan(step, node.clone(), nodes.len())),
                     None if nodes.is_empty() => Route::To(None, None),
                     None => Route::Answer(super::parts::end_of_scan(self.key.version)),
                 }

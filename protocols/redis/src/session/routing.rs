@@ -118,6 +118,7 @@ impl Session {
         *self.shared.cluster.borrow_mut() = Arc::clone(&first.cluster);
         self.routing = Routing { groups, at: 0 };
         self.group = first;
+        self.metrics = self.room.user_metrics(&self.group.cluster, user);
         self.know_credential();
         Ok(())
     }

@@ -173,7 +173,7 @@ impl Session {
         if !own.has_room() || begins && !streams && !self.is_quiet() {
             return false;
         }
-        let waits = matches!(effect, Effect::Waits) && !own.pin.in_transaction();
+        let waits = matches!(effect, Effect::Waits) && !self.in_transaction();
         let is_kept = self.group.layout().kind == Kind::Cluster && instead.is_none();
         let job = if streams || begins {
             self.stream_on();

@@ -56,6 +56,11 @@ impl Session {
         if self.own.as_ref().is_some_and(|own| own.multi) {
             return self.within(row, effect, command);
         }
+        let decides = matches!(effect, Effect::Multi | Effect::Watch | Effect::Unwatch | Effect::Blocks);
+        if decides && self.own.as_ref().is_some_and(|own| !own.is_quiet()) {
+            // What is on its way decides whether the client stays where it is.
+            return Spread::Later;
+        }
         match effect {
             Effect::Multi if self.own.is_none() => {
                 let bytes = command.bytes().to_vec();
@@ -68,7 +73,7 @@ impl Session {
                 Spread::Taken
             }
             Effect::Multi | Effect::Unwatch if self.own.is_some() => self.own_node(),
-            Effect::Watch | Effect::Blocks => self.stateful(row, effect, command),
+            Effect::Watch | Effect::Blocks => self.stateful(row, command),
             Effect::Waits | Effect::Tracking | Effect::Mode | Effect::Clients | Effect::Monitor => {
                 let layout = self.group.layout();
                 let text = match row.map(|row| scatter::way(row, command, &**layout)) {
@@ -106,17 +111,11 @@ impl Session {
     }
 
     /// WATCH, and what blocks.
-    fn stateful(&mut self, row: Option<&'static Row>, effect: Effect, command: &Command<'_>) -> Spread {
+    fn stateful(&mut self, row: Option<&'static Row>, command: &Command<'_>) -> Spread {
         let layout = self.group.layout();
         let words = match self.route(&layout, row, command) {
             Route::To(Some((node, _)), _) => match &self.own {
-                Some(own) if !Arc::ptr_eq(&own.node.endpoint, &node.endpoint) => {
-                    if own.is_quiet() && effect == Effect::Blocks && own.pin.is_clean() {
-                        self.give_back_own();
-                        return Spread::Later;
-                    }
-                    OTHER_WATCH.to_owned()
-                }
+                Some(own) if !Arc::ptr_eq(&own.node.endpoint, &node.endpoint) => OTHER_WATCH.to_owned(),
                 _ => return Spread::Own(Arc::clone(node)),
             },
             Route::Error(text) => text.into_owned(),

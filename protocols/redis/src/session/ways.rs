@@ -17,6 +17,8 @@ use crate::line::{LineSeat, Mail};
 pub(super) struct Way {
     pub(super) node: Arc<Node>,
     pub(super) key: Key,
+    /// Which of the client's clusters it is of.
+    group: usize,
     pub(super) seat: Option<LineSeat>,
     joining: Option<Joining>,
     /// Whose answers come next; nobody's where one is to be swallowed.
@@ -44,6 +46,7 @@ impl Session {
             self.ways.push(Way {
                 node: Arc::clone(node),
                 key,
+                group: self.routing.at(),
                 seat: None,
                 joining: None,
                 owed: VecDeque::new(),
@@ -163,6 +166,8 @@ impl Session {
         let Some(way) = self.ways.get_mut(at) else { return };
         way.seat = None;
         let owed: Vec<_> = way.owed.drain(..).collect();
+        let group = way.group;
+        self.turn_to(group);
         self.group.metrics.lost.inc();
         if mail.is_midway && owed.first().is_some_and(|owed| self.is_begun(*owed)) {
             // In the midst of a reply nothing can be said.

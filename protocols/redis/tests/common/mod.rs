@@ -99,6 +99,16 @@ fn ready(plan: RedisPlan) -> House {
     house
 }
 
+/// A gateway whose listener can be configured anew.
+#[allow(dead_code, reason = "not every test binary reloads")]
+pub(crate) fn reloadable(servers: &[SocketAddr], listener: &Json) -> (House, impl Fn(&Json) + use<>) {
+    let (house, protocol) = serve(plan(servers, listener, &json!({}), Vec::new()));
+    eventually("the gateway is ready", || protocol.unready().is_empty());
+    let servers = servers.to_vec();
+    let install = move |listener: &Json| protocol.install(plan(&servers, listener, &json!({}), Vec::new()));
+    (house, install)
+}
+
 fn serve(plan: RedisPlan) -> (House, Arc<Redis>) {
     let registry = Arc::new(Registry::new());
     let protocol = Redis::new(&registry);

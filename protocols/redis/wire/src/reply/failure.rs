@@ -8,6 +8,18 @@ pub struct Failure<'a> {
     text: &'a [u8],
 }
 
+/// What servers say of a command that they have not begun.
+const BEFOREHAND: [&[u8]; 8] = [
+    b"CLUSTERDOWN Hash slot not served",
+    b"CLUSTERDOWN The cluster is down",
+    b"CLUSTERDOWN The cluster is down and only accepts read commands",
+    b"LOADING Redis is loading the dataset in memory",
+    b"LOADING Valkey is loading the dataset in memory",
+    b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    b"READONLY You can't write against a read only replica.",
+    b"TRYAGAIN Multiple keys request during rehashing of slot",
+];
+
 /// What sort of error a server reports, as far as a gateway treats it by its own rules (the first word of the text).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -139,6 +151,12 @@ impl<'a> Failure<'a> {
             b"WRONGTYPE" => Code::WrongType,
             _ => Code::Other,
         }
+    }
+
+    /// Whether these are the words in which a server itself turns a command away before it has begun it (`server.c`,
+    /// `processCommand`), and not those of a script or a module.
+    pub fn is_beforehand(&self) -> bool {
+        BEFOREHAND.contains(&self.text)
     }
 
     /// Where it redirects to; `None` when it does not, or not to anywhere one can go.
