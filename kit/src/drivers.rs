@@ -65,10 +65,10 @@ impl Drivers {
         command
     }
 
-    /// A Java program of `kit/drivers/java`, with Jedis.
-    pub fn jedis(&self, program: &str) -> Command {
+    /// A Java program of `kit/drivers/java`, or of an absolute path, with Jedis and lettuce.
+    pub fn java_redis(&self, program: &str) -> Command {
         let jars = self.installed.join("java");
-        require(&jars, "Jedis");
+        require(&jars, "Java's drivers");
         let mut command = Command::new("java");
         command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
         command.arg(jars.join("*")).arg(self.sources.join("java").join(program));

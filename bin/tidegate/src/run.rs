@@ -26,6 +26,7 @@ const CONTROL_END: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until a signal ends it.
 pub(crate) fn run(path: &Path) -> Exit {
+    only_small_pages();
     let registry = Arc::new(Registry::new());
     let (loaded, plan) = match Loaded::open(path, Purpose::Run, &Kept::default(), &registry) {
         Ok(both) => both,
@@ -41,6 +42,13 @@ pub(crate) fn run(path: &Path) -> Exit {
     tracing::info!(config = %path.display(), "{}", version::line());
     log.register(&registry);
     on_control_plane(|| serve(path, (loaded, plan), registry, Some(log.handle.clone()), || ()))
+}
+
+/// With huge pages memory comes 2 MiB at a time, for clients that weigh 2 KiB, and a command costs no less. The allocator
+/// does not ask for them (`no_thp`); a kernel that gives them unasked is told not to.
+fn only_small_pages() {
+    // One that knows none has none to give.
+    let _unknown = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Runs something on the control plane's threads.

@@ -90,5 +90,6 @@ suites! {
     ioredis: ioredis_direct, ioredis_redis, ioredis_valkey;
     redis_rs: redis_rs_direct, redis_rs_redis, redis_rs_valkey;
     jedis: jedis_direct, jedis_redis, jedis_valkey;
+    lettuce: lettuce_direct, lettuce_redis, lettuce_valkey;
     go_redis: go_redis_direct, go_redis_redis, go_redis_valkey;
 }

@@ -57,6 +57,16 @@ impl Running {
 }
 
 #[test]
+fn takes_no_huge_pages() {
+    let running = Running::start("");
+    let path = format!("/proc/{}/status", running.gateway.process().pid());
+    let status = std::fs::read_to_string(path).expect("it runs");
+    let huge = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    // Old kernels do not say.
+    assert!(huge.is_none_or(|huge| huge.trim() == "0"), "{status}");
+}
+
+#[test]
 fn starts_with_all_servers_down_and_ends_with_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut running = Running::start("");

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use crate::Redis;
 
 pub use self::cli::redis_cli;
-pub use self::programs::{go_redis, ioredis, jedis, redis_py};
+pub use self::programs::{go_redis, ioredis, jedis, lettuce, redis_py};
 pub use self::redis_rs::redis_rs;
 
 /// Where a suite goes, and as whom.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tidegate_conformance::House;
-use tidegate_kit::{Drivers, Flavour, RedisCluster, Resp, RespClient, wait_until};
+use tidegate_kit::{Drivers, Flavour, RedisCluster, Resp, RespClient, eventually, wait_until};
 
 fn simple(text: &str) -> Resp {
     Resp::Simple(text.to_owned())
@@ -244,6 +244,8 @@ fn runs_beside_real_nodes(flavour: Flavour, command: Command) {
     let cluster = RedisCluster::start(flavour);
     let houses = before(&cluster);
     let child = start(command, houses[0].address());
+    let goes_to = |house: &House| !house.clients().is_empty();
+    eventually("it goes to both gateways", || houses.iter().all(goes_to));
     let begin = Instant::now();
     let mut turn = 0_u16;
     while begin.elapsed() < Duration::from_secs(4) {
@@ -252,11 +254,11 @@ fn runs_beside_real_nodes(flavour: Flavour, command: Command) {
         }
         turn += 1;
     }
-    let both_used = houses.iter().all(|house| !house.clients().is_empty());
+    let both_used = houses.iter().all(goes_to);
     let text = end(child);
     let nodes: Vec<String> = ports(&houses).iter().map(u16::to_string).collect();
     assert!(text.contains(&format!("nodes {}", nodes.join(" "))), "{text}");
-    assert!(both_used, "it goes to both gateways");
+    assert!(both_used, "it still goes to both gateways");
     for node in cluster.nodes() {
         let list = node.ask(&["CLIENT", "LIST"]).text();
         assert!(!list.contains("name=driver"), "{list}");
@@ -303,6 +305,20 @@ fn ioredis_never_meets_a_real_node() {
         let modules = suite.get_envs().find(|(name, _)| *name == "NODE_PATH");
         let modules = modules.and_then(|(_, value)| value).expect("where modules are");
         command.env("NODE_PATH", modules);
+        runs_beside_real_nodes(flavour, command);
+    }
+}
+
+/// SH-19
+#[test]
+fn lettuce_never_meets_a_real_node() {
+    if Drivers::skipped() {
+        return;
+    }
+    for (flavour, protocol) in Flavour::ALL.into_iter().zip(["2", "3"]) {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/advertise/Client.java");
+        let mut command = Drivers::find().java_redis(program);
+        command.env("PROTOCOL", protocol);
         runs_beside_real_nodes(flavour, command);
     }
 }

@@ -39,8 +39,17 @@ pub fn ioredis(target: &RedisTarget, server: &mut Redis) {
 #[track_caller]
 pub fn jedis(target: &RedisTarget, server: &mut Redis) {
     if !Drivers::skipped() {
-        let command = Drivers::find().jedis("RedisSuite.java");
+        let command = Drivers::find().java_redis("RedisSuite.java");
         run(command, target, server, &twice(&["scan", "databases"]));
+    }
+}
+
+/// Lettuce, in RESP2 and in the RESP3 that it asks for by itself; it connects again by itself.
+#[track_caller]
+pub fn lettuce(target: &RedisTarget, server: &mut Redis) {
+    if !Drivers::skipped() {
+        let command = Drivers::find().java_redis("LettuceSuite.java");
+        run(command, target, server, &twice(&["version", "databases"]));
     }
 }
 
