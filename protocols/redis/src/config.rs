@@ -234,6 +234,9 @@ pub struct RedisCredential {
 pub struct RedisTimeouts {
     /// A shared connection that owes answers and says nothing for longer is given up.
     pub reply: Period,
+    /// A command that no answer has begun to come to for longer, since those before it were answered, is an error to its client, whose session
+    /// goes on; what the server says to it later is for nobody. What blocks on purpose is not meant. 0 means no limit.
+    pub request: Period,
     /// A client that takes nothing of what is written to it for longer is closed.
     pub client_write: Period,
     /// A client that says nothing and waits for nothing for longer is closed; one that listens to channels is not. 0 means no
@@ -248,6 +251,7 @@ impl Default for RedisTimeouts {
     fn default() -> Self {
         Self {
             reply: Period::seconds(60),
+            request: Period::seconds(0),
             client_write: Period::seconds(60),
             client_idle: Period::seconds(0),
             failover: Period::seconds(15),

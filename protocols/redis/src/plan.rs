@@ -89,6 +89,7 @@ pub(crate) struct ClusterRules {
     pub(crate) connect: Connect,
     pub(crate) keepalive: Keepalive,
     pub(crate) reply_timeout: Option<Duration>,
+    pub(crate) request_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     /// The most bytes of messages that wait for a client that does not read.
     pub(crate) pubsub_buffer: usize,
@@ -269,6 +270,7 @@ impl ClusterRules {
             connect: config.connect,
             keepalive: config.keepalive,
             reply_timeout: config.timeouts.reply.limit(),
+            request_timeout: config.timeouts.request.limit(),
             write_timeout: config.timeouts.client_write.limit(),
             pubsub_buffer: pool.pubsub_buffer.len().max(64 * 1024),
             client_idle: config.timeouts.client_idle.limit(),

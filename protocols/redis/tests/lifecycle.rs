@@ -135,6 +135,52 @@ fn a_server_that_says_nothing_is_given_up() {
     }
 }
 
+/// A command that takes too long is an error, and its answer is for nobody when it comes; whoever shares the connection
+/// has its own limit.
+#[test]
+fn a_command_that_takes_too_long_is_an_error() {
+    for flavour in Flavour::ALL {
+        let limits = json!({ "timeouts": { "request": "400ms" }, "pool": { "shared": 1 } });
+        let both = start(flavour, &limits);
+        let mut one = both.client();
+        assert_eq!(one.ask(&["SET", "a", "1"]), simple("OK"));
+        // On shared connections, on one of its own, and in a transaction.
+        for begin in ["", "WATCH", "MULTI"] {
+            if !begin.is_empty() {
+                let words: &[&str] = if begin == "WATCH" { &["WATCH", "b"] } else { &["MULTI"] };
+                assert_eq!(one.ask(words), simple("OK"));
+            }
+            both.server.pause();
+            one.command(&["INCR", "a"]);
+            one.command(&["INCR", "a"]);
+            for _ in 0..2 {
+                let told = one.reply().text();
+                assert!(
+                    told.starts_with("ERR the server did not answer in time"),
+                    "{begin}: {told}"
+                );
+            }
+            both.server.resume();
+            let expected = if begin == "MULTI" {
+                simple("QUEUED")
+            } else {
+                Resp::Bulk(b"v".to_vec())
+            };
+            assert_eq!(one.ask(&["ECHO", "v"]), expected, "{begin}");
+            if begin == "MULTI" {
+                assert_eq!(one.ask(&["EXEC"]).items().len(), 3);
+            }
+            assert_eq!(one.ask(&["UNWATCH"]), simple("OK"));
+        }
+        assert_eq!(one.ask(&["GET", "a"]), Resp::Bulk(b"7".to_vec()));
+        // Who waits on purpose is not meant, nor who waits behind that.
+        one.command(&["BLPOP", "queue", "1"]);
+        one.command(&["GET", "none"]);
+        assert_eq!((one.reply(), one.reply()), (Resp::Null, Resp::Null));
+        eventually("its connection is back", || both.house.lent() == 0);
+    }
+}
+
 /// Who says no more still hears everything that it asked.
 #[test]
 fn a_half_close_is_an_end_of_questions_only() {

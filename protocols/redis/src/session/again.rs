@@ -30,6 +30,13 @@ pub(super) struct Again {
     is_refused: bool,
 }
 
+impl Again {
+    /// Whether it is of the command of this number.
+    pub(super) fn is_of(&self, number: u64) -> bool {
+        self.job.number == number
+    }
+}
+
 /// Where something is sent.
 #[derive(Debug, Clone)]
 pub(super) enum To {

@@ -12,6 +12,7 @@ mod large;
 mod lending;
 mod listening;
 mod order;
+mod overdue;
 mod own;
 mod parts;
 mod proving;
@@ -299,7 +300,8 @@ impl Session {
             .map(|(since, limit)| since + limit);
         let queue = self.waiting.as_ref().and_then(|waiting| waiting.until);
         let again = self.next_again().filter(|ready| *ready > now);
-        let deadlines = stall.into_iter().chain(queue).chain(again);
+        let overdue = self.overdue_at();
+        let deadlines = stall.into_iter().chain(queue).chain(again).chain(overdue);
         self.slot.set_deadline(deadlines.chain(self.idle_until()).min());
         self.shared.state.set(match (&self.own, &self.waiting) {
             (Some(own), _) if own.pin.in_transaction() => "in_transaction",
@@ -338,6 +340,7 @@ impl Session {
         {
             self.leave_queue();
         }
+        self.give_up_overdue();
         if self.idle_until().is_some_and(|until| now >= until) {
             self.give_up("the client said nothing for too long (client_idle)");
         }

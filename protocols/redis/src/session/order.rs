@@ -36,6 +36,8 @@ pub(super) struct Order {
 pub(super) struct Ticket {
     pub(super) row: Option<&'static Row>,
     pub(super) began: Instant,
+    /// Since when no other is answered before it, or it was sent.
+    pub(super) oldest_since: Instant,
     /// Where its bytes are kept.
     kept: Option<Range<u64>>,
     /// What of its answer waits, because others come first or it must be looked at as a whole.
@@ -66,6 +68,7 @@ impl Ticket {
         Self {
             row,
             began,
+            oldest_since: began,
             kept: None,
             held: Vec::new(),
             is_done: false,

@@ -117,6 +117,11 @@ impl Own {
         self.owed.push_back(None);
     }
 
+    /// Whose answers come, for somebody to change that.
+    pub(super) fn owed_mut(&mut self) -> &mut VecDeque<Option<Job>> {
+        &mut self.owed
+    }
+
     /// Finds the next stretch of what the server says; `None` when more bytes are needed.
     fn next(&mut self, bytes: &[u8]) -> Option<(usize, Said)> {
         let server = &mut *self.lease;

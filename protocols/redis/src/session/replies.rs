@@ -210,6 +210,9 @@ impl Session {
     /// The oldest command is answered, with an error of this code or well.
     fn complete(&mut self, code: Option<&'static str>) {
         let Some(ticket) = self.order.pop() else { return };
+        if let Some(next) = self.order.next() {
+            next.oldest_since = self.room.core.now();
+        }
         self.unsettled -= usize::from(ticket.tries > 0);
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
         let took = self.room.core.now().saturating_duration_since(ticket.began);
