@@ -29,7 +29,7 @@ impl Hub {
             Push::Message { kind, name, channel } => self.deliver(id, (kind, name, channel), frame),
             Push::Changed { kind, on, name } => self.changed(id, link, (kind, on, name.unwrap_or_default()))?,
             Push::Failed(failure) => {
-                let asked = link.dues.borrow_mut().failed()?;
+                let asked = link.dues.borrow_mut().failed(failure.code())?;
                 if let Some(ask) = asked {
                     self.declined(link, &ask, &failure);
                 }
