@@ -117,6 +117,18 @@ impl Opener for Listening {
             .is_some_and(|group| group.layout().kind == Kind::Hash)
     }
 
+    fn knows(&self, at: &Spot) -> bool {
+        let Some(group) = self.group.upgrade() else {
+            return false;
+        };
+        let layout = group.layout();
+        let is_of_it = match at {
+            Spot::Any => true,
+            Spot::Node(address) => layout.nodes().any(|node| node.endpoint.address == *address),
+        };
+        is_of_it && layout.kind != Kind::Hash
+    }
+
     fn spot_of(&self, channel: &[u8]) -> Spot {
         let Some(group) = self.group.upgrade() else {
             return Spot::Any;

@@ -80,7 +80,7 @@ impl Hub {
     pub(super) fn unreachable(self: &Rc<Self>, id: LinkId, refusal: &Refusal) {
         let words = login::words(refusal);
         self.board.borrow_mut().unreachable(id, words.as_bytes());
-        let placed = self.board.borrow().placed_on(id);
+        let placed = self.board.borrow().placed_on(id, self.opener.spreads());
         self.place(placed);
     }
 

@@ -23,7 +23,7 @@ pub(crate) use opener::{Opener, Spot};
 pub(crate) use seat::HubSeat;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -142,10 +142,15 @@ impl Hub {
 
     /// The layout of the cluster has changed: what belongs elsewhere now goes there.
     pub(crate) fn relocate(self: &Rc<Self>) {
-        let placed = self.board.borrow().placed();
+        let placed = self.board.borrow().placed(self.opener.spreads());
+        let links = self.links.borrow();
+        let knowing = links.iter().filter(|(_, link)| self.opener.knows(&link.spot));
+        let knowing: HashSet<LinkId> = knowing.map(|(id, _)| *id).collect();
+        drop(links);
         for (kind, name) in placed {
             let links = self.links_for(kind, &name);
-            self.board.borrow_mut().doubt(kind, &name, &links);
+            let knows = |link| knowing.contains(&link);
+            self.board.borrow_mut().doubt(kind, &name, &links, knows);
         }
         self.settle();
     }

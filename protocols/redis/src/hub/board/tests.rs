@@ -157,10 +157,10 @@ impl World {
             Act::Move(name, to) => self.transfer(NAMES[2][*name], *to),
             Act::Again(link) => self.board.again(*link),
             Act::Look => {
-                for (kind, name) in self.board.placed() {
+                for (kind, name) in self.board.placed(false) {
                     let kind_number = KINDS.iter().position(|known| *known == kind).unwrap();
                     let targets = self.targets(topic(kind_number, &name));
-                    self.board.doubt(kind, &name, &targets);
+                    self.board.doubt(kind, &name, &targets, |_| true);
                 }
             }
         }
