@@ -25,6 +25,7 @@ pub(super) async fn run(hub: Rc<Hub>, id: LinkId, link: Rc<Link>) {
     let rules = hub.rules;
     let mut failures = 0_u32;
     loop {
+        link.begin();
         match hub.opener.open(&link.spot).await {
             Ok(stream) => {
                 let opened = Instant::now();

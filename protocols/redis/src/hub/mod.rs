@@ -155,6 +155,12 @@ impl Hub {
         self.settle();
     }
 
+    /// The cluster is another one, or of another kind: everything goes where it belongs there.
+    pub(crate) fn relocate_all(self: &Rc<Self>) {
+        let topics = self.board.borrow().placed(true);
+        self.place(topics);
+    }
+
     /// Gives up a connection for a new one, as when its server is not to be used any more.
     pub(crate) fn hang_up(&self, spot: &Spot) {
         let id = self.spots.borrow().get(spot).copied();
