@@ -64,7 +64,7 @@ impl Seen {
     }
 }
 
-/// Tells a hub of every new layout for as long as it is there.
+/// Tells a hub of every new layout, and of new rules, for as long as it is there.
 async fn follow(hub: Weak<Hub>, group: Weak<Group>, any: Rc<RefCell<Option<Arc<Node>>>>, mut seen: Seen) {
     let mut is_another = false;
     loop {
@@ -72,6 +72,7 @@ async fn follow(hub: Weak<Hub>, group: Weak<Group>, any: Rc<RefCell<Option<Arc<N
         let (Some(hub), Some(group)) = (hub.upgrade(), group.upgrade()) else {
             return;
         };
+        hub.set_buffer(group.rules().pubsub_buffer);
         let last = std::mem::replace(&mut seen, Seen::of(&group));
         let has_moved = !Arc::ptr_eq(&last.atlas, &seen.atlas);
         if !has_moved && last.generation == seen.generation {

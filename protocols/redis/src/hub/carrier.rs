@@ -158,7 +158,7 @@ impl Carrier<'_> {
         while let Some(frame) = self.intake.next().map_err(HearError::from)? {
             self.hub.heard(self.id, self.link, frame)?;
         }
-        if let Some(start) = self.intake.outgrown(self.hub.rules.buffer) {
+        if let Some(start) = self.intake.outgrown(self.hub.buffer.get()) {
             self.hub.outgrown(self.id, start);
         }
         Ok(Poll::Ready(None))

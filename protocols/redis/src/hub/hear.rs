@@ -112,12 +112,12 @@ impl Hub {
         let (kind, name, channel) = topic;
         let board = self.board.borrow();
         let mut inboxes = self.inboxes.borrow_mut();
-        let mut delivered = 0;
+        let (mut delivered, bound) = (0, self.buffer.get());
         for ear in board.audience(id, kind, name, channel) {
             let Some(inbox) = inboxes.get_mut(*ear).filter(|inbox| !inbox.is_overrun) else {
                 continue;
             };
-            if inbox.lay(frame, self.rules.buffer) {
+            if inbox.lay(frame, bound) {
                 delivered += 1;
             } else {
                 self.gave_up(*ear);
@@ -130,7 +130,7 @@ impl Hub {
 
     fn gave_up(&self, ear: EarId) {
         self.tally.overruns.set(self.tally.overruns.get() + 1);
-        tracing::warn!(cluster = %self.cluster, listener = ear, limit = self.rules.buffer,
+        tracing::warn!(cluster = %self.cluster, listener = ear, limit = self.buffer.get(),
             "a client is given up: it does not read its messages, and more has piled up than may");
     }
 

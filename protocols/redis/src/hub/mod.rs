@@ -41,7 +41,8 @@ use shelf::Shelf;
 /// How a hub behaves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HubRules {
-    /// The most bytes that wait for a client which does not read (Redis's `client-output-buffer-limit pubsub`).
+    /// The most bytes that wait for a client which does not read (Redis's `client-output-buffer-limit pubsub`), until it
+    /// is told otherwise.
     pub(crate) buffer: usize,
     /// How often a link says PING.
     pub(crate) beat: Duration,
@@ -86,6 +87,8 @@ pub(crate) struct HubTally {
 pub(crate) struct Hub {
     cluster: Arc<str>,
     rules: HubRules,
+    /// The most bytes that wait for a client now, which a reload can change.
+    buffer: Cell<usize>,
     opener: Box<dyn Opener>,
     board: RefCell<Board>,
     /// By the listeners' numbers.
@@ -99,6 +102,7 @@ impl Hub {
     pub(crate) fn new(cluster: Arc<str>, rules: HubRules, opener: Box<dyn Opener>) -> Rc<Self> {
         Rc::new(Self {
             cluster,
+            buffer: Cell::new(rules.buffer),
             rules,
             opener,
             board: RefCell::default(),
@@ -124,6 +128,11 @@ impl Hub {
 
     pub(crate) fn tally(&self) -> &HubTally {
         &self.tally
+    }
+
+    /// Another bound for what waits for a client holds from the next message on.
+    pub(crate) fn set_buffer(&self, buffer: usize) {
+        self.buffer.set(buffer);
     }
 
     /// How many channels, patterns and shard channels are subscribed to at servers.

@@ -1,5 +1,7 @@
 //! What a reload changes for clients that listen.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tidegate_kit::{Flavour, Redis, RedisSentinels, Resp, RespClient, eventually};
 
@@ -50,4 +52,31 @@ fn listeners_follow_a_reload_to_other_servers() {
         common::reload(&protocol, &one, &kind("single"));
         everything_is_heard("one server again");
     }
+}
+
+/// A slow client, and the bound that a reload has set since it came.
+#[test]
+fn a_reload_sets_another_bound_for_who_does_not_read() {
+    let trust = json!({ "login": { "method": "trust" } });
+    let bound = |bound: &str| json!({ "pool": { "pubsub_buffer": bound } });
+    let server = Redis::start(Flavour::Valkey);
+    let (house, protocol) = common::unready(&[server.address()], &trust, &bound("256MiB"), Vec::new());
+    eventually("the gateway is ready", || protocol.unready().is_empty());
+    let (mut slow, mut publisher) = (
+        RespClient::connect(house.address()),
+        RespClient::connect(house.address()),
+    );
+    assert_eq!(slow.ask(&["SUBSCRIBE", "c"]).items().len(), 3);
+    let message = "m".repeat(256 << 10);
+    // More than sockets hold.
+    for _ in 0..100 {
+        assert_eq!(publisher.ask(&["PUBLISH", "c", &message]), Resp::Integer(1));
+    }
+    assert_eq!(house.clients().len(), 2, "this much may wait");
+    common::reload(&protocol, &[server.address()], &bound("1MiB"));
+    eventually("it is closed at the next message", || {
+        publisher.ask(&["PUBLISH", "c", "x"]);
+        house.clients().len() == 1
+    });
+    assert!(slow.closed_within(Duration::from_secs(10)));
 }
