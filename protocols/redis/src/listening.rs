@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -13,8 +14,11 @@ use tidegate_redis_wire::reply::{Redirect, Version};
 use crate::dial::Key;
 use crate::group::Group;
 use crate::hub::{Hub, HubRules, Opener, Spot};
-use crate::layout::{Node, RedisKind as Kind};
+use crate::layout::{Atlas, Node, RedisKind as Kind};
 use crate::room::RedisRoom;
+
+/// How often a hub looks for what a reload has brought.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Opens the connections of a hub.
 struct Listening {
@@ -39,26 +43,51 @@ pub(crate) fn hub(room: &Rc<RedisRoom>, group: &Rc<Group>, identity: u64) -> Rc<
         ..HubRules::default()
     };
     let hub = Hub::new(Arc::clone(&group.cluster), rules, Box::new(opener));
-    tokio::task::spawn_local(follow(Rc::downgrade(&hub), Rc::downgrade(group), any));
+    let seen = Seen::of(group);
+    tokio::task::spawn_local(follow(Rc::downgrade(&hub), Rc::downgrade(group), any, seen));
     hub
 }
 
-/// Tells a hub of every new layout for as long as it is there.
-async fn follow(hub: Weak<Hub>, group: Weak<Group>, any: Rc<RefCell<Option<Arc<Node>>>>) {
+/// A layout that a hub knows of: whose it is, and which.
+struct Seen {
+    atlas: Arc<Atlas>,
+    generation: u64,
+}
+
+impl Seen {
+    fn of(group: &Group) -> Self {
+        let atlas = Arc::clone(&group.rules().atlas);
+        Self {
+            generation: atlas.generation(),
+            atlas,
+        }
+    }
+}
+
+/// Tells a hub of every new layout, and of new rules, for as long as it is there.
+async fn follow(hub: Weak<Hub>, group: Weak<Group>, any: Rc<RefCell<Option<Arc<Node>>>>, mut seen: Seen) {
+    let mut is_another = false;
     loop {
-        let Some(atlas) = group.upgrade().map(|group| Arc::clone(&group.rules().atlas)) else {
-            return;
-        };
-        let before = atlas.generation();
-        // A reload can bring another atlas, which is looked for now and then.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), atlas.changed(before)).await;
+        let _ = tokio::time::timeout(LOOK, seen.atlas.changed(seen.generation)).await;
         let (Some(hub), Some(group)) = (hub.upgrade(), group.upgrade()) else {
             return;
         };
-        if atlas.generation() == before {
+        hub.set_buffer(group.rules().pubsub_buffer);
+        let last = std::mem::replace(&mut seen, Seen::of(&group));
+        let has_moved = !Arc::ptr_eq(&last.atlas, &seen.atlas);
+        if !has_moved && last.generation == seen.generation {
             continue;
         }
-        hub.relocate();
+        is_another |= has_moved;
+        // A new atlas knows nothing at first: what is listened to meanwhile is better than nothing.
+        if group.layout().is_unknown() {
+            continue;
+        }
+        if std::mem::take(&mut is_another) {
+            hub.relocate_all();
+        } else {
+            hub.relocate();
+        }
         let is_gone = any.borrow().as_ref().is_some_and(|node| !group.knows(&node.endpoint));
         if is_gone {
             hub.hang_up(&Spot::Any);
@@ -115,6 +144,18 @@ impl Opener for Listening {
         self.group
             .upgrade()
             .is_some_and(|group| group.layout().kind == Kind::Hash)
+    }
+
+    fn knows(&self, at: &Spot) -> bool {
+        let Some(group) = self.group.upgrade() else {
+            return false;
+        };
+        let layout = group.layout();
+        let is_of_it = match at {
+            Spot::Any => true,
+            Spot::Node(address) => layout.nodes().any(|node| node.endpoint.address == *address),
+        };
+        is_of_it && layout.kind != Kind::Hash
     }
 
     fn spot_of(&self, channel: &[u8]) -> Spot {

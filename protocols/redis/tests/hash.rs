@@ -30,7 +30,7 @@ fn servers(flavour: Flavour) -> Vec<Redis> {
     NAMES.iter().map(|_| Redis::start(flavour)).collect()
 }
 
-fn before(servers: &[Redis], topology: &Json) -> House {
+fn cluster(servers: &[Redis], topology: &Json) -> Json {
     let named = servers.iter().zip(NAMES).zip(WEIGHTS);
     let endpoints: Vec<Json> = named
         .map(|((server, name), weight)| json!({ "address": server.address().to_string(), "name": name, "weight": weight }))
@@ -39,7 +39,11 @@ fn before(servers: &[Redis], topology: &Json) -> House {
     if let (Some(wanted), Some(more)) = (wanted.as_object_mut(), topology.as_object()) {
         wanted.extend(more.clone());
     }
-    let cluster = json!({ "endpoints": endpoints, "topology": wanted, "timeouts": { "failover": "0s" } });
+    json!({ "endpoints": endpoints, "topology": wanted, "timeouts": { "failover": "0s" } })
+}
+
+fn before(servers: &[Redis], topology: &Json) -> House {
+    let cluster = cluster(servers, topology);
     let trust = json!({ "login": { "method": "trust" } });
     common::gateway(&[], &trust, &cluster, Vec::new())
 }
@@ -326,5 +330,56 @@ fn channels_belong_to_servers_as_keys_do() {
             "each is subscribed to at one server: {spread:?}"
         );
         assert!(spread.iter().filter(|count| **count > 0).count() > 1, "{spread:?}");
+    }
+}
+
+/// Servers come and go by reloads: what belongs elsewhere then is heard from there.
+#[test]
+fn channels_follow_a_reload() {
+    for flavour in Flavour::ALL {
+        let mut servers = servers(flavour);
+        let (some, all) = (cluster(&servers[..2], &json!({})), cluster(&servers, &json!({})));
+        let trust = json!({ "login": { "method": "trust" } });
+        let (house, protocol) = common::unready(&[], &trust, &some, Vec::new());
+        eventually("the gateway is ready", || protocol.unready().is_empty());
+        let (mut ear, mut mouth) = (
+            RespClient::connect(house.address()),
+            RespClient::connect(house.address()),
+        );
+        let channels: Vec<String> = (0..24).map(|number| format!("c{number}")).collect();
+        for channel in &channels {
+            assert_eq!(ear.ask(&["SUBSCRIBE", channel]).items().len(), 3);
+            assert_eq!(ear.ask(&["SSUBSCRIBE", channel]).items().len(), 3);
+        }
+        let mut everything_is_heard = |text: &str| {
+            for channel in &channels {
+                for (publish, word) in [("PUBLISH", "message"), ("SPUBLISH", "smessage")] {
+                    eventually("somebody listens where it is published", || {
+                        mouth.ask(&[publish, channel, text]) == Resp::Integer(1)
+                    });
+                    let message = Resp::Array(vec![bulk(word), bulk(channel), bulk(text)]);
+                    assert_eq!(ear.reply(), message, "{text}");
+                }
+            }
+        };
+        let count = |server: &Redis, what: &str| server.ask(&["PUBSUB", what]).items().len();
+        everything_is_heard("two servers");
+        common::reload(&protocol, &[], &all);
+        everything_is_heard("three servers");
+        for what in ["CHANNELS", "SHARDCHANNELS"] {
+            assert!(count(&servers[2], what) > 0, "{what}");
+            eventually("each is subscribed to at one server", || {
+                servers.iter().map(|server| count(server, what)).sum::<usize>() == 24
+            });
+        }
+        // Away from one that is there still, and, beside that, from one that is gone.
+        common::reload(&protocol, &[], &some);
+        everything_is_heard("two servers again");
+        assert_eq!(count(&servers[2], "CHANNELS"), 0);
+        common::reload(&protocol, &[], &all);
+        everything_is_heard("three servers again");
+        servers[2].kill();
+        common::reload(&protocol, &[], &some);
+        everything_is_heard("without the one that is gone");
     }
 }

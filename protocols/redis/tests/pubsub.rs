@@ -1,6 +1,8 @@
 //! Subscriptions through the gateway: one at the server for all clients, and to each client as if it were alone.
 
 mod common;
+#[path = "pubsub/reload.rs"]
+mod reload;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -25,6 +25,7 @@ pub(super) async fn run(hub: Rc<Hub>, id: LinkId, link: Rc<Link>) {
     let rules = hub.rules;
     let mut failures = 0_u32;
     loop {
+        link.begin();
         match hub.opener.open(&link.spot).await {
             Ok(stream) => {
                 let opened = Instant::now();
@@ -157,7 +158,7 @@ impl Carrier<'_> {
         while let Some(frame) = self.intake.next().map_err(HearError::from)? {
             self.hub.heard(self.id, self.link, frame)?;
         }
-        if let Some(start) = self.intake.outgrown(self.hub.rules.buffer) {
+        if let Some(start) = self.intake.outgrown(self.hub.buffer.get()) {
             self.hub.outgrown(self.id, start);
         }
         Ok(Poll::Ready(None))

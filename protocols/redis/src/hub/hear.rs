@@ -29,7 +29,7 @@ impl Hub {
             Push::Message { kind, name, channel } => self.deliver(id, (kind, name, channel), frame),
             Push::Changed { kind, on, name } => self.changed(id, link, (kind, on, name.unwrap_or_default()))?,
             Push::Failed(failure) => {
-                let asked = link.dues.borrow_mut().failed()?;
+                let asked = link.dues.borrow_mut().failed(failure.code())?;
                 if let Some(ask) = asked {
                     self.declined(link, &ask, &failure);
                 }
@@ -80,7 +80,7 @@ impl Hub {
     pub(super) fn unreachable(self: &Rc<Self>, id: LinkId, refusal: &Refusal) {
         let words = login::words(refusal);
         self.board.borrow_mut().unreachable(id, words.as_bytes());
-        let placed = self.board.borrow().placed_on(id);
+        let placed = self.board.borrow().placed_on(id, self.opener.spreads());
         self.place(placed);
     }
 
@@ -112,12 +112,12 @@ impl Hub {
         let (kind, name, channel) = topic;
         let board = self.board.borrow();
         let mut inboxes = self.inboxes.borrow_mut();
-        let mut delivered = 0;
+        let (mut delivered, bound) = (0, self.buffer.get());
         for ear in board.audience(id, kind, name, channel) {
             let Some(inbox) = inboxes.get_mut(*ear).filter(|inbox| !inbox.is_overrun) else {
                 continue;
             };
-            if inbox.lay(frame, self.rules.buffer) {
+            if inbox.lay(frame, bound) {
                 delivered += 1;
             } else {
                 self.gave_up(*ear);
@@ -130,7 +130,7 @@ impl Hub {
 
     fn gave_up(&self, ear: EarId) {
         self.tally.overruns.set(self.tally.overruns.get() + 1);
-        tracing::warn!(cluster = %self.cluster, listener = ear, limit = self.rules.buffer,
+        tracing::warn!(cluster = %self.cluster, listener = ear, limit = self.buffer.get(),
             "a client is given up: it does not read its messages, and more has piled up than may");
     }
 

@@ -47,9 +47,14 @@ impl Link {
         self.dues.borrow_mut().ping(&mut self.unsent.borrow_mut());
     }
 
-    /// Has the connection replaced.
+    /// A connection is about to be opened, to where it leads now.
+    pub(super) fn begin(&self) {
+        self.hangs_up.set(false);
+    }
+
+    /// Has the connection replaced, also one that is being opened.
     pub(super) fn hang_up(&self) {
-        self.hangs_up.set(self.is_up.get());
+        self.hangs_up.set(true);
         self.wake();
     }
 
@@ -61,7 +66,6 @@ impl Link {
     pub(super) fn reset(&self, is_up: bool) {
         self.is_up.set(is_up);
         self.wants_again.set(false);
-        self.hangs_up.set(false);
         *self.unsent.borrow_mut() = Vec::new();
         *self.dues.borrow_mut() = Dues::default();
     }

@@ -23,7 +23,7 @@ pub(crate) use opener::{Opener, Spot};
 pub(crate) use seat::HubSeat;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ use shelf::Shelf;
 /// How a hub behaves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HubRules {
-    /// The most bytes that wait for a client which does not read (Redis's `client-output-buffer-limit pubsub`).
+    /// The most bytes that wait for a client which does not read (Redis's `client-output-buffer-limit pubsub`), until it
+    /// is told otherwise.
     pub(crate) buffer: usize,
     /// How often a link says PING.
     pub(crate) beat: Duration,
@@ -86,6 +87,8 @@ pub(crate) struct HubTally {
 pub(crate) struct Hub {
     cluster: Arc<str>,
     rules: HubRules,
+    /// The most bytes that wait for a client now, which a reload can change.
+    buffer: Cell<usize>,
     opener: Box<dyn Opener>,
     board: RefCell<Board>,
     /// By the listeners' numbers.
@@ -99,6 +102,7 @@ impl Hub {
     pub(crate) fn new(cluster: Arc<str>, rules: HubRules, opener: Box<dyn Opener>) -> Rc<Self> {
         Rc::new(Self {
             cluster,
+            buffer: Cell::new(rules.buffer),
             rules,
             opener,
             board: RefCell::default(),
@@ -126,6 +130,11 @@ impl Hub {
         &self.tally
     }
 
+    /// Another bound for what waits for a client holds from the next message on.
+    pub(crate) fn set_buffer(&self, buffer: usize) {
+        self.buffer.set(buffer);
+    }
+
     /// How many channels, patterns and shard channels are subscribed to at servers.
     pub(crate) fn topics(&self) -> usize {
         self.board.borrow().topics()
@@ -142,12 +151,23 @@ impl Hub {
 
     /// The layout of the cluster has changed: what belongs elsewhere now goes there.
     pub(crate) fn relocate(self: &Rc<Self>) {
-        let placed = self.board.borrow().placed();
+        let placed = self.board.borrow().placed(self.opener.spreads());
+        let links = self.links.borrow();
+        let knowing = links.iter().filter(|(_, link)| self.opener.knows(&link.spot));
+        let knowing: HashSet<LinkId> = knowing.map(|(id, _)| *id).collect();
+        drop(links);
         for (kind, name) in placed {
             let links = self.links_for(kind, &name);
-            self.board.borrow_mut().doubt(kind, &name, &links);
+            let knows = |link| knowing.contains(&link);
+            self.board.borrow_mut().doubt(kind, &name, &links, knows);
         }
         self.settle();
+    }
+
+    /// The cluster is another one, or of another kind: everything goes where it belongs there.
+    pub(crate) fn relocate_all(self: &Rc<Self>) {
+        let topics = self.board.borrow().placed(true);
+        self.place(topics);
     }
 
     /// Gives up a connection for a new one, as when its server is not to be used any more.

@@ -37,6 +37,10 @@ pub(crate) trait Opener {
     /// Where a shard channel belongs, and any where they spread.
     fn spot_of(&self, channel: &[u8]) -> Spot;
 
+    /// Whether the server there knows when a shard channel is not its own any more: it is of the layout, and the others
+    /// tell it.
+    fn knows(&self, at: &Spot) -> bool;
+
     /// Every server that tells of its own keys: the primaries of a cluster, or [`Spot::Any`] where there is one server.
     fn primaries(&self) -> Vec<Spot>;
 

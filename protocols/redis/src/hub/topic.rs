@@ -107,7 +107,7 @@ pub(super) fn is_wide(kind: Channels, name: &[u8]) -> bool {
     }
 }
 
-/// Whether it belongs somewhere by the layout of the cluster.
+/// Whether it belongs somewhere by the layout, also where ordinary channels are heard at any server.
 pub(super) fn is_placed(kind: Channels, name: &[u8]) -> bool {
     kind == Channels::Shard || is_wide(kind, name)
 }

@@ -93,6 +93,13 @@ pub(crate) fn unready(
     serve(plan(servers, listener, cluster, chain))
 }
 
+/// Takes another configuration, as with a reload.
+#[allow(dead_code, reason = "not every test binary reloads")]
+pub(crate) fn reload(protocol: &Redis, servers: &[SocketAddr], cluster: &Json) {
+    let trust = json!({ "login": { "method": "trust" } });
+    protocol.install(plan(servers, &trust, cluster, Vec::new()));
+}
+
 fn ready(plan: RedisPlan) -> House {
     let (house, protocol) = serve(plan);
     eventually("the gateway is ready", || protocol.unready().is_empty());

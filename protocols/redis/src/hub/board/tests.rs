@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use tidegate_redis_wire::reply::Code;
 use tidegate_redis_wire::table::Channels;
 
 use super::{Ask, Board, EarId, LinkId, Telling};
@@ -48,6 +49,8 @@ enum Word {
     Failed {
         is_passing: bool,
     },
+    /// PING is not allowed.
+    NoPing,
     Message {
         topic: Topic,
         channel: &'static str,
@@ -154,10 +157,10 @@ impl World {
             Act::Move(name, to) => self.transfer(NAMES[2][*name], *to),
             Act::Again(link) => self.board.again(*link),
             Act::Look => {
-                for (kind, name) in self.board.placed() {
+                for (kind, name) in self.board.placed(false) {
                     let kind_number = KINDS.iter().position(|known| *known == kind).unwrap();
                     let targets = self.targets(topic(kind_number, &name));
-                    self.board.doubt(kind, &name, &targets);
+                    self.board.doubt(kind, &name, &targets, |_| true);
                 }
             }
         }
@@ -292,7 +295,8 @@ impl World {
             server.said.push_back(Word::Changed(topic, false));
         }
         if ask.kind == Channels::Shard && !ask.on {
-            server.said.push_back(Word::Pong);
+            let may_ping = link != 2;
+            server.said.push_back(if may_ping { Word::Pong } else { Word::NoPing });
         }
     }
 
@@ -318,8 +322,13 @@ impl World {
                 let ask = self.servers[link].dues.ponged().unwrap().unwrap();
                 self.board.confirmed(link, ask.kind, &ask.name, false);
             }
+            Word::NoPing => {
+                let ask = self.servers[link].dues.failed(Code::NoPerm).unwrap().unwrap();
+                assert_eq!(self.board.declined(&ask, b"NOPERM", false), None);
+            }
             Word::Failed { is_passing } => {
-                let Some(ask) = self.servers[link].dues.failed().unwrap() else {
+                let code = if is_passing { Code::ClusterDown } else { Code::NoPerm };
+                let Some(ask) = self.servers[link].dues.failed(code).unwrap() else {
                     return;
                 };
                 let text = if is_passing { "CLUSTERDOWN" } else { "NOPERM" };

@@ -123,14 +123,20 @@ impl Board {
         }
     }
 
-    /// The layout says that a topic belongs on these links. Where a server has it and is there, that server is asked
-    /// once more: one that has lost a shard channel's slot says so (`cluster.c`, `removeChannelsInSlot`) behind the last
-    /// message, so that nothing is missed, and one that is a replica now goes on telling, so that nothing comes twice.
-    pub(in crate::hub) fn doubt(&mut self, kind: Channels, name: &[u8], links: &[LinkId]) {
+    /// The layout says that a topic belongs on these links. Where a server has it and is one that `knows`, that server is
+    /// asked once more: one that has lost a shard channel's slot says so (`cluster.c`, `removeChannelsInSlot`) behind the
+    /// last message, so that nothing is missed, and one that is a replica now goes on telling, so that nothing comes twice.
+    pub(in crate::hub) fn doubt(
+        &mut self,
+        kind: Channels,
+        name: &[u8],
+        links: &[LinkId],
+        knows: impl Fn(LinkId) -> bool,
+    ) {
         let topic = self.find(kind, name).and_then(|id| self.topics.get_mut(id));
         let mut legs = topic.into_iter().flat_map(|topic| topic.legs.iter_mut());
         let here = legs.find(|leg| leg.is_target && matches!(leg.state, LegState::On | LegState::Opening));
-        match here.filter(|_| kind == Channels::Shard) {
+        match here.filter(|leg| kind == Channels::Shard && knows(leg.link)) {
             Some(leg) if links.contains(&leg.link) || leg.state == LegState::Opening => {}
             Some(leg) => {
                 leg.state = LegState::Opening;
@@ -163,19 +169,20 @@ impl Board {
         }
     }
 
-    /// What belongs somewhere by the layout of a cluster: shard channels, and what is subscribed at every primary.
-    pub(in crate::hub) fn placed(&self) -> Vec<(Channels, Rc<[u8]>)> {
+    /// What belongs somewhere by the layout of a cluster: shard channels and what is subscribed at every primary, or
+    /// `all` there is.
+    pub(in crate::hub) fn placed(&self, all: bool) -> Vec<(Channels, Rc<[u8]>)> {
         let topics = self.topics.numbers().filter_map(|id| self.topics.get(id));
         topics
-            .filter(|topic| is_placed(topic.kind, &topic.name))
+            .filter(|topic| all || is_placed(topic.kind, &topic.name))
             .map(|topic| (topic.kind, Rc::clone(&topic.name)))
             .collect()
     }
 
-    /// Those of them that stand on a link.
-    pub(in crate::hub) fn placed_on(&self, link: LinkId) -> Vec<(Channels, Rc<[u8]>)> {
+    /// That of it which stands on a link.
+    pub(in crate::hub) fn placed_on(&self, link: LinkId, all: bool) -> Vec<(Channels, Rc<[u8]>)> {
         let topics = self.on(link).into_iter().filter_map(|id| self.topics.get(id));
-        let placed = topics.filter(|topic| is_placed(topic.kind, &topic.name));
+        let placed = topics.filter(|topic| all || is_placed(topic.kind, &topic.name));
         placed.map(|topic| (topic.kind, Rc::clone(&topic.name))).collect()
     }
 

@@ -334,6 +334,37 @@ fn what_the_server_refuses_is_told_to_who_asked() {
     }
 }
 
+/// PING is no right of who may listen, and a gateway that may not say it knows all the same when a subscription is over.
+#[test]
+fn a_login_that_may_not_ping_listens_again() {
+    for flavour in Flavour::ALL {
+        let server = Redis::builder(flavour)
+            .user("gate on >secret ~* &* +@pubsub -ping")
+            .start();
+        on_core(async {
+            let mut dialler = dialler(&server);
+            dialler.user = Some(("gate", "secret"));
+            let hub = hub(rules(), &dialler);
+            let mut ear = Ear::new(&hub, Version::Resp2);
+            for _ in 0..3 {
+                assert_eq!(ear.say("SSUBSCRIBE s").await, confirmed("ssubscribe", "s", 1));
+                server.ask(&["SPUBLISH", "s", "x"]);
+                assert_eq!(ear.hear("x", 1).await, message(&["smessage", "s", "x"]));
+                assert_eq!(ear.say("SUNSUBSCRIBE s").await, confirmed("sunsubscribe", "s", 0));
+            }
+            until("nothing is kept", || hub.topics() == 0).await;
+            assert_eq!(hub.tally().losses.get(), 0);
+            // Rights that are taken away without the connection (`ACL SETUSER` closes it for those of channels only).
+            ear.say("SSUBSCRIBE s").await;
+            server.ask(&["ACL", "SETUSER", "gate", "-sunsubscribe"]);
+            ear.say("SUNSUBSCRIBE s").await;
+            assert_eq!(ear.say("SSUBSCRIBE s").await, confirmed("ssubscribe", "s", 1));
+            server.ask(&["SPUBLISH", "s", "x"]);
+            assert_eq!(ear.hear("x", 1).await, message(&["smessage", "s", "x"]));
+        });
+    }
+}
+
 /// Many come and go at once, with the answers to others under way; what is left at the end is right at the server too.
 #[test]
 fn coming_and_going() {
