@@ -139,7 +139,7 @@ fn settle_rejects(rules: &mut Vec<&Rule>, tls: Tls, notes: &mut Notes) -> BTreeS
                     "these users are refused from every address, of IPv4 and of IPv6",
                 );
             }
-            disabled.extend(rule.users.names.iter().cloned());
+            disabled.extend(rule.users.listed.iter().cloned());
             continue;
         }
         let message = "to refuse clients before a rule that lets them in cannot be had, but for named users in all databases from all \
@@ -229,7 +229,7 @@ pub(crate) fn trusting(place: &Place, notes: &mut Notes) {
 }
 
 fn add_grants(rule: &Rule, maps: &BTreeMap<String, Vec<Mapping>>, grants: &mut Vec<Grant>, notes: &mut Notes) {
-    let Names { all, same, names } = &rule.users;
+    let Names { all, same, listed } = &rule.users;
     if *same {
         notes.warn(
             &rule.place,
@@ -239,13 +239,13 @@ fn add_grants(rule: &Rule, maps: &BTreeMap<String, Vec<Mapping>>, grants: &mut V
     let users: Vec<Option<&String>> = if *all {
         vec![None]
     } else {
-        names.iter().map(Some).collect()
+        listed.iter().map(Some).collect()
     };
     for user in users {
         let databases = if rule.databases.all {
             None
         } else {
-            let mut databases = rule.databases.names.clone();
+            let mut databases = rule.databases.listed.clone();
             match user {
                 Some(user) if rule.databases.same => drop(databases.insert(user.clone())),
                 None if rule.databases.same => {
@@ -264,13 +264,13 @@ fn add_grants(rule: &Rule, maps: &BTreeMap<String, Vec<Mapping>>, grants: &mut V
         };
         match rule.map.as_ref().filter(|_| rule.method == Method::Cert) {
             None => grants.push(grant),
-            Some(map) => add_mapped(rule, maps.get(map), grant, grants, notes),
+            Some(map) => add_mapped(rule, maps.get(map), &grant, grants, notes),
         }
     }
 }
 
 /// Of a map of certificates those lines hold in which the certificate's name is the user's.
-fn add_mapped(rule: &Rule, map: Option<&Vec<Mapping>>, grant: Grant, grants: &mut Vec<Grant>, notes: &mut Notes) {
+fn add_mapped(rule: &Rule, map: Option<&Vec<Mapping>>, grant: &Grant, grants: &mut Vec<Grant>, notes: &mut Notes) {
     for mapping in map.into_iter().flatten() {
         let user = mapping.user.as_ref().unwrap_or(&mapping.system);
         if *user != mapping.system {

@@ -24,12 +24,11 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
 
 /// A value that is not empty, and what stands behind it.
 fn value<'t>(key: &str, text: &'t str) -> Result<(String, &'t str), String> {
-    let (value, rest) = match text.strip_prefix('\'') {
-        Some(quoted) => unquote(quoted).ok_or_else(|| format!("`{key}`: the quote is not closed"))?,
-        None => {
-            let end = text.find(' ').unwrap_or(text.len());
-            (text[..end].to_owned(), &text[end..])
-        }
+    let (value, rest) = if let Some(quoted) = text.strip_prefix('\'') {
+        unquote(quoted).ok_or_else(|| format!("`{key}`: the quote is not closed"))?
+    } else {
+        let end = text.find(' ').unwrap_or(text.len());
+        (text[..end].to_owned(), &text[end..])
     };
     if value.is_empty() {
         return Err(format!("`{key}` has no value"));

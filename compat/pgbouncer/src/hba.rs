@@ -51,13 +51,13 @@ pub(crate) struct Names {
     pub(crate) all: bool,
     /// The database that is called as the user.
     pub(crate) same: bool,
-    pub(crate) names: BTreeSet<String>,
+    pub(crate) listed: BTreeSet<String>,
 }
 
 impl Names {
     /// Whether there may be a name that both mean.
     pub(crate) fn may_meet(&self, other: &Self) -> bool {
-        self.all || self.same || other.all || other.same || !self.names.is_disjoint(&other.names)
+        self.all || self.same || other.all || other.same || !self.listed.is_disjoint(&other.listed)
     }
 }
 
@@ -228,10 +228,10 @@ fn collect<'t>(
                 group if group.starts_with('+') => return Err(format!("`{group}`: groups are not known to PgBouncer")),
                 word => match word.strip_prefix('@') {
                     Some(name) => from_file(&beside(file, name), names, depth, files)?,
-                    None => drop(names.names.insert(word.to_owned())),
+                    None => drop(names.listed.insert(word.to_owned())),
                 },
             },
-            Some(Token::Quoted(name)) => drop(names.names.insert(name.clone())),
+            Some(Token::Quoted(name)) => drop(names.listed.insert(name.clone())),
             Some(Token::Broken) => return Err("a quote is not closed".to_owned()),
             Some(Token::Comma) | None => return Err("a name is expected".to_owned()),
         }

@@ -108,7 +108,7 @@ fn digits(text: &str) -> Option<(i64, &str)> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within bounds by then
 fn seconds(text: &str) -> Option<u64> {
     let number: f64 = text.parse().ok()?;
-    (0.0..=LONGEST).contains(&number).then(|| (number * 1e6) as u64)
+    (0.0..=LONGEST).contains(&number).then_some((number * 1e6) as u64)
 }
 
 /// A time as Tidegate writes it.
@@ -126,8 +126,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(kind: Kind, text: &str, expected: Option<(Value, &str)>) {
-        assert_eq!(kind.read(text).ok(), expected, "{kind:?} {text}");
+    fn check(kind: Kind, text: &str, expected: impl Into<Option<(Value, &'static str)>>) {
+        assert_eq!(kind.read(text).ok(), expected.into(), "{kind:?} {text}");
     }
 
     #[test]
