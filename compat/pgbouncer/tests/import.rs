@@ -249,7 +249,7 @@ fn sample(name: &str, kind: Kind) -> (&'static str, &'static str) {
         ("auth_dbname", _) => ("other", ""),
         ("client_tls_protocols" | "server_tls_protocols", _) => ("tlsv1.3", ""),
         ("client_tls_sslmode" | "server_tls_sslmode", _) => ("require", ""),
-        ("max_prepared_statements", _) | ("tcp_keepalive", _) => ("0", ""),
+        ("max_prepared_statements" | "tcp_keepalive", _) => ("0", ""),
         ("pool_mode", _) => ("statement", ""),
         ("host", _) => ("10.0.0.1", ""),
         ("load_balance_hosts", _) => ("disable", ""),
