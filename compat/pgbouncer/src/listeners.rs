@@ -72,19 +72,13 @@ pub(crate) fn write(
         }
     }
     if count == 0 && notes.mistakes.is_empty() {
-        let place = ini
-            .main
-            .place("listen_addr")
-            .or_else(|| ini.main.place("unix_socket_dir"));
-        let place = place.or_else(|| ini.main.place("auth_hba_file"));
-        let place = place.or_else(|| ini.entries().next().map(|entry| &entry.name.place));
-        match place {
-            Some(place) => notes.wrong(
-                place,
-                "nobody can come in anywhere: see `listen_addr`, `unix_socket_dir` and `[databases]`",
-            ),
-            None => notes.wrong(&login.top, "there are no databases: `[databases]` has no entry"),
+        if ini.entries().next().is_none() {
+            return notes.wrong(&login.top, "there are no databases: `[databases]` has no entry");
         }
+        let keys = ["listen_addr", "unix_socket_dir", "auth_hba_file"];
+        let place = keys.iter().find_map(|key| ini.main.place(key)).unwrap_or(&login.top);
+        let message = "nobody can come in anywhere: see `listen_addr`, `unix_socket_dir` and `auth_hba_file`";
+        notes.wrong(place, message);
     }
 }
 
