@@ -1,10 +1,11 @@
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::exit::Exit;
+use crate::origin::Origin;
 use crate::{check, demo, import, run, version, write};
 
 const EXIT_CODES: &str = "\
@@ -76,6 +77,14 @@ enum Import {
         /// Its configuration, as `nutcracker.yml`.
         file: PathBuf,
     },
+    /// Of PgBouncer 1.25 and older.
+    Pgbouncer {
+        /// Its configuration, as `pgbouncer.ini`.
+        file: PathBuf,
+        /// Where to, instead of standard output; a file that is there is replaced.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,14 +92,20 @@ struct File {
     /// The configuration, YAML or TOML; without it ./tidegate.yaml, then /etc/tidegate/tidegate.yaml.
     #[arg(short, long = "config", value_name = "FILE", env = "TIDEGATE_CONFIG")]
     config: Option<PathBuf>,
+    /// PgBouncer's configuration in its place, as it is: the files of PgBouncer are turned into a configuration whenever they are read.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pgbouncer: Option<PathBuf>,
 }
 
 impl File {
     /// The file that is meant.
-    fn find(self) -> Result<PathBuf, Exit> {
+    fn find(self) -> Result<Origin, Exit> {
+        if let Some(file) = self.pgbouncer {
+            return Ok(Origin::PgBouncer(file));
+        }
         let usual = ["tidegate.yaml", "/etc/tidegate/tidegate.yaml"].map(PathBuf::from);
         let found = self.config.or_else(|| usual.into_iter().find(|path| path.is_file()));
-        found.ok_or_else(|| {
+        found.map(Origin::Own).ok_or_else(|| {
             eprintln!(
                 "tidegate: no configuration: give one with -c FILE, or make one with `tidegate config init` \
                  (looked for ./tidegate.yaml and /etc/tidegate/tidegate.yaml)"
@@ -102,7 +117,7 @@ impl File {
 
 /// Does what the command line asks for.
 pub(crate) fn main() -> Exit {
-    let with = |file: File, act: fn(&Path) -> Exit| file.find().map_or_else(|exit| exit, |path| act(&path));
+    let with = |file: File, act: fn(&Origin) -> Exit| file.find().map_or_else(|exit| exit, |origin| act(&origin));
     match Cli::parse().command {
         Command::Run(file) => with(file, run::run),
         Command::Check(file) => with(file, check::check),
@@ -111,6 +126,7 @@ pub(crate) fn main() -> Exit {
         Command::Config(Config::Show(file)) => with(file, check::show),
         Command::Config(Config::Reference) => write::reference(),
         Command::Import(Import::Twemproxy { file }) => import::twemproxy(&file),
+        Command::Import(Import::Pgbouncer { file, output }) => import::pgbouncer(&file, output.as_deref()),
         Command::Version => write::out(&format!("{}\n", version::line())),
         Command::Completion { shell } => {
             let mut script = Vec::new();

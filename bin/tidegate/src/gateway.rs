@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +15,7 @@ use crate::builder::{Kept, Purpose};
 use crate::discoveries::Discoveries;
 use crate::files::Stamp;
 use crate::load::{Loaded, schema};
+use crate::origin::Origin;
 use crate::registry::{Plan, Protocols};
 use crate::version::VERSION;
 
@@ -33,13 +34,17 @@ pub(crate) struct Gateway {
     engine: Engine,
     protocols: Protocols,
     registry: Arc<Registry>,
-    path: PathBuf,
+    origin: Origin,
     log: Option<LogHandle>,
     force: Mutex<InForce>,
-    /// The file's state at the last look, whether it was good or not.
-    seen: std::sync::Mutex<Option<Stamp>>,
+    /// The files' state at the last look, whether they were good or not.
+    seen: std::sync::Mutex<Seen>,
     metrics: ReloadMetrics,
 }
+
+/// The files that the configuration is read from, the first one first, and how they were.
+#[derive(Default)]
+struct Seen(Vec<(PathBuf, Option<Stamp>)>);
 
 /// The configuration that is in force. Locked while it is exchanged, so reloads follow one another.
 struct InForce {
@@ -60,7 +65,7 @@ struct ReloadMetrics {
 impl Gateway {
     /// Starts the threads and puts the configuration in force; listens last.
     pub(crate) async fn start(
-        path: &Path,
+        origin: &Origin,
         (loaded, plan): (Loaded, Plan),
         registry: &Arc<Registry>,
         log: Option<LogHandle>,
@@ -75,20 +80,22 @@ impl Gateway {
             engine.stop().await;
             return Err(error);
         }
+        let mut seen = Seen::default();
+        seen.follow(&loaded.files);
         let metrics = ReloadMetrics::new(registry);
         metrics.note(true);
         Ok(Arc::new(Self {
             engine,
             protocols,
             registry: Arc::clone(registry),
-            path: path.to_owned(),
+            origin: origin.clone(),
             log,
             force: Mutex::new(InForce {
                 loaded,
                 kept,
                 discoveries,
             }),
-            seen: std::sync::Mutex::new(Stamp::of(path)),
+            seen: std::sync::Mutex::new(seen),
             metrics,
         }))
     }
@@ -128,8 +135,13 @@ impl Gateway {
         let mut force = self.force.lock().await;
         // Taken before the file is read: a change in between is found at the next look.
         self.look();
-        let (loaded, plan) = Loaded::open(&self.path, Purpose::Run, &force.kept, &self.registry)
-            .map_err(|mistakes| mistakes.all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let opened = Loaded::open(&self.origin, Purpose::Run, &force.kept, &self.registry);
+        self.follow(match &opened {
+            Ok((loaded, _)) => &loaded.files,
+            Err(mistakes) => &mistakes.files,
+        });
+        let (loaded, plan) =
+            opened.map_err(|mistakes| mistakes.all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         // New listeners are bound first, and that is the one step that can still fail.
         let applied = self.engine.apply(plan.listeners).await;
         applied.map_err(|error| vec![error.to_string()])?;
@@ -141,18 +153,24 @@ impl Gateway {
             tracing::warn!(%error, "cannot change the log level");
         }
         let reloaded = compare(&force.loaded.document, &loaded.document);
+        for warning in &loaded.warnings {
+            if !force.loaded.warnings.contains(warning) {
+                tracing::warn!("{warning}");
+            }
+        }
         force.kept = plan.kept;
         force.loaded = loaded;
         Ok(reloaded)
     }
 
-    /// Looks at the file, and tells whether it is another than at the last look.
+    /// Looks at the files, and tells whether one is another than at the last look.
     pub(crate) fn look(&self) -> bool {
-        let Some(now) = Stamp::of(&self.path) else {
-            return false;
-        };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.replace(now) != Some(now)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).look()
+    }
+
+    /// Looks at these files from now on.
+    fn follow(&self, files: &[PathBuf]) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).follow(files);
     }
 
     /// Reads the listeners' certificates again; returns what is wrong with them.
@@ -175,6 +193,31 @@ impl Gateway {
         if let Some(gateway) = Arc::into_inner(self) {
             gateway.engine.stop().await;
         }
+    }
+}
+
+impl Seen {
+    /// A first file that cannot be seen, between two steps of an editor, is not another one.
+    fn look(&mut self) -> bool {
+        let now: Vec<Option<Stamp>> = self.0.iter().map(|(file, _)| Stamp::of(file)).collect();
+        if now.first().is_none_or(Option::is_none) {
+            return false;
+        }
+        let is_other = now.iter().zip(&self.0).any(|(now, (_, before))| now != before);
+        for ((_, before), now) in self.0.iter_mut().zip(now) {
+            *before = now;
+        }
+        is_other
+    }
+
+    /// Those that were known keep the state that they were seen in.
+    fn follow(&mut self, files: &[PathBuf]) {
+        let before = std::mem::take(&mut self.0);
+        let state = |file: &PathBuf| {
+            let known = before.iter().find(|(known, _)| known == file);
+            known.map_or_else(|| Stamp::of(file), |(_, stamp)| *stamp)
+        };
+        self.0 = files.iter().map(|file| (file.clone(), state(file))).collect();
     }
 }
 

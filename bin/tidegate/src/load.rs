@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -10,6 +10,7 @@ use tidegate_telemetry::Registry;
 
 use crate::builder::{Kept, Purpose};
 use crate::finding::Finding;
+use crate::origin::{self, Origin};
 use crate::registry::{Config, Plan};
 
 /// Variables that set values.
@@ -29,12 +30,18 @@ const OVERRIDES: Overrides<'_> = Overrides {
 pub(crate) struct Loaded {
     pub(crate) config: Config,
     pub(crate) document: Document,
+    /// What is otherwise than the file's own program would do it.
+    pub(crate) warnings: Vec<String>,
+    /// Every file that was read.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// Every mistake of a configuration.
 #[derive(Debug)]
 pub(crate) struct Mistakes {
     pub(crate) all: Vec<Mistake>,
+    /// Every file that was read, or was to be.
+    pub(crate) files: Vec<PathBuf>,
     document: Option<Box<Document>>,
 }
 
@@ -46,13 +53,40 @@ pub(crate) fn schema() -> Json {
 impl Loaded {
     /// Reads a file and puts its Plan together on top of what was `before`. `Err` holds the mistakes of all steps.
     pub(crate) fn open(
-        path: &Path,
+        origin: &Origin,
+        purpose: Purpose,
+        before: &Kept,
+        registry: &Registry,
+    ) -> Result<(Self, Plan), Mistakes> {
+        let opened = origin.open().map_err(|unread| Mistakes {
+            all: unread.mistakes,
+            files: unread.files,
+            document: None,
+        })?;
+        let files = opened.files(origin);
+        match Self::build(opened.document, purpose, before, registry) {
+            Ok((mut loaded, plan)) => {
+                let warnings = opened.imported.into_iter().flat_map(|imported| imported.warnings);
+                loaded.warnings = warnings.map(|warning| warning.to_string()).collect();
+                loaded.files = files;
+                Ok((loaded, plan))
+            }
+            Err(mut mistakes) => {
+                if let Some(imported) = &opened.imported {
+                    origin::place(&mut mistakes.all, imported);
+                }
+                Err(Mistakes { files, ..mistakes })
+            }
+        }
+    }
+
+    fn build(
+        mut document: Document,
         purpose: Purpose,
         before: &Kept,
         registry: &Registry,
     ) -> Result<(Self, Plan), Mistakes> {
         let schema = schema();
-        let mut document = Document::open(path).map_err(|all| Mistakes { all, document: None })?;
         let mut mistakes = document.resolve(&schema, &Surroundings, OVERRIDES);
         // A value whose reference failed is reported once, not again for what it looks like.
         let failed: Vec<_> = mistakes.iter().filter_map(|mistake| mistake.path.clone()).collect();
@@ -70,7 +104,15 @@ impl Loaded {
             }
         };
         match Plan::build(&config, purpose, before, registry) {
-            Ok(plan) => Ok((Self { config, document }, plan)),
+            Ok(plan) => {
+                let loaded = Self {
+                    config,
+                    document,
+                    warnings: Vec::new(),
+                    files: Vec::new(),
+                };
+                Ok((loaded, plan))
+            }
             Err(findings) => {
                 let mistakes = findings.iter().map(|finding| finding.in_document(&document)).collect();
                 Err(Mistakes::new(mistakes, document))
@@ -141,6 +183,7 @@ impl Mistakes {
         all.dedup();
         Self {
             all,
+            files: Vec::new(),
             document: Some(Box::new(document)),
         }
     }

@@ -14,6 +14,7 @@ mod finding;
 mod gateway;
 mod import;
 mod load;
+mod origin;
 mod registry;
 mod run;
 mod version;

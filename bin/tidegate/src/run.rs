@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::builder::{Kept, Purpose};
 use crate::exit::Exit;
 use crate::gateway::Gateway;
 use crate::load::Loaded;
+use crate::origin::Origin;
 use crate::registry::Plan;
 use crate::version;
 
@@ -25,10 +25,10 @@ const SETTLE: Duration = Duration::from_millis(200);
 const CONTROL_END: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until a signal ends it.
-pub(crate) fn run(path: &Path) -> Exit {
+pub(crate) fn run(origin: &Origin) -> Exit {
     only_small_pages();
     let registry = Arc::new(Registry::new());
-    let (loaded, plan) = match Loaded::open(path, Purpose::Run, &Kept::default(), &registry) {
+    let (loaded, plan) = match Loaded::open(origin, Purpose::Run, &Kept::default(), &registry) {
         Ok(both) => both,
         Err(mistakes) => {
             eprint!("{mistakes}");
@@ -39,9 +39,12 @@ pub(crate) fn run(path: &Path) -> Exit {
         Ok(log) => log,
         Err(error) => return cannot_start(&error),
     };
-    tracing::info!(config = %path.display(), "{}", version::line());
+    tracing::info!(config = %origin.path().display(), "{}", version::line());
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
     log.register(&registry);
-    on_control_plane(|| serve(path, (loaded, plan), registry, Some(log.handle.clone()), || ()))
+    on_control_plane(|| serve(origin, (loaded, plan), registry, Some(log.handle.clone()), || ()))
 }
 
 /// With huge pages memory comes 2 MiB at a time, for clients that weigh 2 KiB, and a command costs no less. The allocator
@@ -73,7 +76,7 @@ fn control_plane() -> std::io::Result<Runtime> {
 
 /// Serves until a signal ends it; `started` is called once everything listens.
 pub(crate) async fn serve(
-    path: &Path,
+    origin: &Origin,
     (loaded, plan): (Loaded, Plan),
     registry: Arc<Registry>,
     log: Option<LogHandle>,
@@ -85,7 +88,7 @@ pub(crate) async fn serve(
         Err(error) => return cannot_start(&error),
     };
     let admin = loaded.config.admin.clone();
-    let gateway = match Gateway::start(path, (loaded, plan), &registry, log).await {
+    let gateway = match Gateway::start(origin, (loaded, plan), &registry, log).await {
         Ok(gateway) => gateway,
         Err(error) => return cannot_start(&error),
     };
@@ -125,7 +128,7 @@ pub(crate) fn cannot_start(error: &dyn std::fmt::Display) -> Exit {
     Exit::CannotStart
 }
 
-/// Looks at the configuration and at the certificates again and again.
+/// Looks at the configuration's files and at the certificates again and again.
 async fn watch_files(gateway: Arc<Gateway>) {
     let mut told = Vec::new();
     loop {

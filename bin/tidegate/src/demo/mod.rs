@@ -20,6 +20,7 @@ use tidegate_telemetry::Registry;
 use crate::builder::{Kept, Purpose};
 use crate::exit::Exit;
 use crate::load::Loaded;
+use crate::origin::Origin;
 use crate::run;
 use data::{RedisSetting, Setting};
 use postgres::Postgres;
@@ -127,8 +128,9 @@ impl Stage {
 
     fn play(mut self) -> Exit {
         let path = self.config();
+        let origin = Origin::Own(path.clone());
         let registry = Arc::new(Registry::new());
-        let both = match Loaded::open(&path, Purpose::Run, &Kept::default(), &registry) {
+        let both = match Loaded::open(&origin, Purpose::Run, &Kept::default(), &registry) {
             Ok(both) => both,
             Err(mistakes) => {
                 eprint!("{mistakes}");
@@ -144,7 +146,7 @@ impl Stage {
             port.held = None;
         }
         let invite = || say(&data::invitation(&self.setting(), &path));
-        let exit = run::on_control_plane(|| run::serve(&path, both, registry, Some(log.handle.clone()), invite));
+        let exit = run::on_control_plane(|| run::serve(&origin, both, registry, Some(log.handle.clone()), invite));
         say(&format!(
             "Stopping {} and removing {} …",
             if self.redis.is_some() {

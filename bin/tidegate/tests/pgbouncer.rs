@@ -1,0 +1,247 @@
+//! PgBouncer's files, run as they are.
+
+mod common;
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::{Folder, command, signal, tidegate};
+use rustix::process::Signal;
+use tidegate_kit::{Port, Postgres, eventually, wait_until};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A program in front of a PostgreSQL, ended with the test.
+struct Running {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+impl Running {
+    fn start(mut command: Command, folder: &Folder, port: &Port, log: &str) -> Self {
+        let log = folder.path().join(log);
+        let child = command
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("a log"))
+            .spawn()
+            .expect("it starts");
+        let running = Self { child, log };
+        let listens = wait_until(PATIENCE, || std::net::TcpStream::connect(port.address()).is_ok());
+        assert!(listens, "it does not listen:\n{}", running.log());
+        running
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn wait_for_log(&self, text: &str) {
+        let found = wait_until(PATIENCE, || self.log().contains(text));
+        assert!(found, "no `{text}`:\n{}", self.log());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// A folder with PgBouncer's three files for a server.
+struct Files {
+    folder: Folder,
+    postgres: Postgres,
+    port: Port,
+    admin: Port,
+}
+
+const RULES: &str = "# who may come in\n\
+    host all evil 0.0.0.0/0 reject\n\
+    host shop,app app 127.0.0.0/8 scram-sha-256\n\
+    host shop other 10.0.0.0/8 scram-sha-256\n";
+
+impl Files {
+    fn new() -> Self {
+        let postgres = Postgres::builder()
+            .user("other", "others")
+            .user("evil", "evils")
+            .database("storage", "app")
+            .start();
+        let files = Self {
+            folder: Folder::new(),
+            postgres,
+            port: Port::reserve(),
+            admin: Port::reserve(),
+        };
+        let password = files.postgres.target().password;
+        let users = format!("\"app\" \"{password}\"\n\"other\" \"others\"\n\"evil\" \"evils\"\n");
+        files.folder.write("userlist.txt", &users);
+        files.folder.write("hba.conf", RULES);
+        files.folder.write("pgbouncer.ini", &files.ini(""));
+        files
+    }
+
+    fn ini(&self, databases: &str) -> String {
+        let (server, port) = (self.postgres.port(), self.port.number());
+        format!(
+            "[databases]\nshop = host=127.0.0.1 port={server} dbname=storage\n* = host=127.0.0.1 port={server}\n{databases}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = hba\n\
+             auth_file = userlist.txt\nauth_hba_file = hba.conf\npool_mode = transaction\n"
+        )
+    }
+
+    fn tidegate(&self) -> Running {
+        let mut command = command(&self.folder);
+        command.args(["run", "--pgbouncer", "pgbouncer.ini"]);
+        command.env("TIDEGATE_ADMIN__ADDRESS", self.admin.address().to_string());
+        Running::start(command, &self.folder, &self.port, "tidegate.log")
+    }
+
+    /// The real one, where it is installed.
+    fn pgbouncer(&self) -> Option<Running> {
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
+            .into_iter()
+            .find(|path| fs::exists(path).unwrap_or(false))?;
+        let mut command = Command::new(program);
+        command.arg("pgbouncer.ini");
+        if rustix::process::geteuid().is_root() {
+            // It refuses to stay root.
+            command.args(["-u", "postgres"]);
+        }
+        Some(Running::start(command, &self.folder, &self.port, "pgbouncer.log"))
+    }
+
+    /// What psql shows; none when it is not let in.
+    fn psql(&self, user: &str, password: &str, database: &str) -> Option<String> {
+        let port = self.port.number().to_string();
+        let mut psql = self.postgres.programs().command("psql");
+        psql.args(["-X", "-At", "-h", "127.0.0.1", "-p", &port, "-U", user, "-d", database]);
+        psql.args(["-c", "SELECT current_user || '@' || current_database()"]);
+        let output = psql
+            .env("PGPASSWORD", password)
+            .env("PGCONNECT_TIMEOUT", "10")
+            .output()
+            .expect("psql");
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Who is let in, and where to.
+    fn outcomes(&self) -> Vec<(String, Option<String>)> {
+        let password = self.postgres.target().password;
+        let probes = [
+            ("app", password.as_str(), "shop"),
+            ("app", "wrong", "shop"),
+            ("app", "", "shop"),
+            ("app", password.as_str(), "app"),
+            ("app", password.as_str(), "storage"),
+            ("other", "others", "shop"),
+            ("evil", "evils", "shop"),
+            ("nobody", "x", "shop"),
+        ];
+        let outcome = |(user, password, database): (&str, &str, &str)| {
+            let shown = self.psql(user, password, database);
+            (format!("{user} with {} letters to {database}", password.len()), shown)
+        };
+        probes.into_iter().map(outcome).collect()
+    }
+
+    fn replace(&self, name: &str, text: &str) {
+        let beside = self.folder.write("beside", text);
+        fs::rename(beside, self.folder.path().join(name)).expect("replace");
+    }
+}
+
+#[test]
+fn the_same_clients_are_let_in_as_by_pgbouncer() {
+    let files = Files::new();
+    let there = files.pgbouncer().map(|_running| files.outcomes());
+    let _running = files.tidegate();
+    let here = files.outcomes();
+    let shown: Vec<Option<&str>> = here.iter().map(|(_, shown)| shown.as_deref()).collect();
+    let (shop, app) = (Some("app@storage"), Some("app@app"));
+    assert_eq!(shown, [shop, None, None, app, None, None, None, None], "{here:?}");
+    match there {
+        Some(there) => assert_eq!(there, here),
+        None => eprintln!("there is no PgBouncer to compare with"),
+    }
+}
+
+#[test]
+fn a_reload_takes_new_files_and_refuses_broken_ones() {
+    let files = Files::new();
+    let password = files.postgres.target().password;
+    let running = files.tidegate();
+    assert_eq!(files.psql("app", &password, "late"), None);
+    let late = format!("late = host=127.0.0.1 port={} dbname=storage", files.postgres.port());
+    files.replace("hba.conf", &RULES.replace("shop,app", "shop,late,app"));
+    files.replace("pgbouncer.ini", &files.ini(&late));
+    signal(running.child.id(), Signal::HUP);
+    eventually("the new database is there", || {
+        files.psql("app", &password, "late").is_some()
+    });
+    files.replace("pgbouncer.ini", &files.ini("broken = host=h pool_mode=sesion\nworse"));
+    signal(running.child.id(), Signal::HUP);
+    running.wait_for_log("pgbouncer.ini:4:1: pool_mode: `sesion`");
+    running.wait_for_log("pgbouncer.ini:5:1: `=` is expected behind `worse`");
+    running.wait_for_log("the old configuration stays in force");
+    assert_eq!(files.psql("app", &password, "late").as_deref(), Some("app@storage"));
+    // A file that the first one names is watched too.
+    files.replace("pgbouncer.ini", &files.ini(&late));
+    eventually("it is put right", || {
+        running.log().matches("configuration read again").count() > 0
+    });
+    files.replace("hba.conf", "host all nobody 0.0.0.0/0 md5\n");
+    eventually("nobody is let in", || files.psql("app", &password, "late").is_none());
+}
+
+#[test]
+fn warnings_and_mistakes_name_lines_of_pgbouncers_files() {
+    let folder = Folder::new();
+    let ini = "[databases]\na = host=127.0.0.1 port=1\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\nauth_file = u\n";
+    folder.write("u", "\"app\" \"secret\"\n");
+    folder.write("p.ini", &format!("{ini}so_reuseport = 1\n"));
+    let checked = tidegate(&folder, &["check", "--pgbouncer", "p.ini"]);
+    checked.ends(0).says("p.ini: ok").complains("p.ini:7: so_reuseport: ");
+    let shown = tidegate(&folder, &["config", "show", "--pgbouncer", "p.ini"]);
+    shown.ends(0).says("127.0.0.1:6432");
+    // What only shows when the parts are put together.
+    let tls = "client_tls_sslmode = require\nclient_tls_key_file = k\nclient_tls_cert_file = none.pem\n";
+    folder.write("p.ini", &format!("{ini}{tls}"));
+    let checked = tidegate(&folder, &["check", "--pgbouncer", "p.ini"]);
+    checked.ends(1).complains("p.ini:9:1: listeners.tcp.tls.certificate: ");
+    folder.write("p.ini", "[databases]\n");
+    tidegate(&folder, &["check", "--pgbouncer", "p.ini"])
+        .ends(1)
+        .complains("p.ini:1:1: the section `[pgbouncer]` is missing");
+    tidegate(&folder, &["check", "--pgbouncer", "p.ini", "-c", "t.yaml"]).ends(2);
+}
+
+#[test]
+fn what_is_imported_is_a_configuration() {
+    let folder = Folder::new();
+    folder.write("u", "\"app\" \"secret\"\n");
+    folder.write(
+        "p.ini",
+        "[databases]\n* = host=127.0.0.1\n[pgbouncer]\nauth_file = u\nreserve_pool_size = 5\n",
+    );
+    let printed = tidegate(&folder, &["import", "pgbouncer", "p.ini"]);
+    printed
+        .ends(0)
+        .says("# Made from p.ini")
+        .says("# p.ini:5: reserve_pool_size: ")
+        .complains("p.ini:5: reserve_pool_size: ");
+    let written = tidegate(&folder, &["import", "pgbouncer", "p.ini", "-o", "tidegate.yaml"]);
+    assert_eq!(written.ends(0).stdout, "");
+    assert_eq!(folder.read("tidegate.yaml"), printed.stdout);
+    tidegate(&folder, &["check", "-c", "tidegate.yaml"]).ends(0);
+    let missing = tidegate(&folder, &["import", "pgbouncer", "none.ini"]);
+    missing.ends(1).complains("none.ini: cannot read the file: ");
+}

@@ -1,0 +1,209 @@
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::listeners::named;
+use crate::login::Login;
+use crate::out::{Out, quoted};
+use crate::place::Notes;
+use crate::pools;
+use crate::read::{Entry, Ini};
+use crate::settings::Settings;
+use crate::transport;
+use crate::value::{SECOND, period};
+
+/// The cluster of each entry of `[databases]`.
+pub(crate) struct Clusters<'i> {
+    ini: &'i Ini,
+    names: Vec<String>,
+}
+
+impl Entry {
+    /// The database at the server for a client that asks for this one.
+    pub(crate) fn database(&self, asked: &str) -> String {
+        self.settings.some_text("dbname").unwrap_or_else(|| asked.to_owned())
+    }
+}
+
+impl<'i> Clusters<'i> {
+    /// Names them as their databases, as far as these are names that a configuration and metrics like.
+    pub(crate) fn new(ini: &'i Ini) -> Self {
+        let mut taken = BTreeSet::new();
+        let names = ini.entries().map(|entry| {
+            let is_fine = |char: char| char.is_ascii_alphanumeric() || "_-".contains(char);
+            let plain: String = match entry.name.value.as_str() {
+                "*" => "fallback".to_owned(),
+                name => name
+                    .chars()
+                    .map(|char| if is_fine(char) { char } else { '_' })
+                    .collect(),
+            };
+            let mut name = plain.clone();
+            let mut next = 2;
+            while !taken.insert(name.clone()) {
+                name = format!("{plain}_{next}");
+                next += 1;
+            }
+            name
+        });
+        Self {
+            names: names.collect(),
+            ini,
+        }
+    }
+
+    pub(crate) fn name(&self, entry: &Entry) -> &str {
+        let at = self.ini.entries().position(|known| known.name == entry.name);
+        at.and_then(|at| self.names.get(at)).map_or("", String::as_str)
+    }
+
+    /// Where a route leads.
+    pub(crate) fn destination(&self, entry: &Entry) -> String {
+        let cluster = quoted(self.name(entry));
+        match entry
+            .settings
+            .some_text("dbname")
+            .filter(|name| *name != entry.name.value)
+        {
+            Some(database) => format!("cluster: {cluster}, database: {}", quoted(&database)),
+            None => format!("cluster: {cluster}"),
+        }
+    }
+
+    /// Writes all clusters.
+    pub(crate) fn write(&self, login: &Login, out: &mut Out, notes: &mut Notes) {
+        out.line(0, "clusters:");
+        for entry in self.ini.entries() {
+            let place = &entry.name.place;
+            out.from(1, named(self.name(entry), "").trim_end(), Some(place));
+            out.line(2, "protocol: postgres");
+            let hosts = endpoints(&self.ini.main, entry, out, notes);
+            connections(&self.ini.main, out);
+            transport::keepalive(&self.ini.main, out);
+            transport::to_servers(&self.ini.main, out, notes);
+            pools::write(self.ini, entry, hosts, out, notes);
+            credential(entry, login, out, notes);
+            timeouts(&self.ini.main, out);
+        }
+    }
+}
+
+/// Writes where an entry's servers are; returns how many.
+fn endpoints(main: &Settings, entry: &Entry, out: &mut Out, notes: &mut Notes) -> i64 {
+    let place = &entry.name.place;
+    let port = entry.settings.number("port");
+    if !(1..=65535).contains(&port) {
+        notes.wrong(place, format!("port: `{port}` is no port"));
+    }
+    let listed = entry
+        .settings
+        .some_text("host")
+        .or_else(|| main.some_text("unix_socket_dir"));
+    let Some(listed) = listed else {
+        notes.wrong(
+            place,
+            "`host` is missing, and `unix_socket_dir` is empty: where is the server?",
+        );
+        return 1;
+    };
+    let hosts: Vec<&str> = listed.split(',').map(str::trim).collect();
+    let mut has_name = false;
+    out.line(2, "endpoints:");
+    for host in &hosts {
+        let address = match *host {
+            "" => {
+                notes.wrong(place, "host: a host of the list is empty");
+                continue;
+            }
+            host if host.starts_with('@') => {
+                notes.wrong(
+                    place,
+                    format!("host: `{host}`: a socket in the abstract namespace cannot be had"),
+                );
+                continue;
+            }
+            host if host.starts_with('/') => format!("unix:{}/.s.PGSQL.{port}", host.trim_end_matches('/')),
+            host if host.contains(char::is_whitespace) => {
+                notes.wrong(
+                    place,
+                    "host: there is white space in it; between pairs stand spaces only",
+                );
+                continue;
+            }
+            host => {
+                has_name |= host.parse::<IpAddr>().is_err() && host != "localhost";
+                let host = if host.contains(':') {
+                    format!("[{host}]")
+                } else {
+                    host.to_owned()
+                };
+                format!("{host}:{port}")
+            }
+        };
+        out.from(3, format!("- {{ address: {} }}", quoted(&address)), Some(place));
+    }
+    if hosts.len() > 1 || has_name {
+        out.line(2, "balance: round_robin");
+    }
+    if has_name {
+        let interval = main.time("dns_max_ttl").max(SECOND);
+        let line = format!("discovery: {{ dns: {{ interval: {} }} }}", period(interval));
+        out.from(2, line, main.place("dns_max_ttl"));
+    }
+    i64::try_from(hosts.len()).unwrap_or(i64::MAX)
+}
+
+fn connections(main: &Settings, out: &mut Out) {
+    let limit = match main.time("server_connect_timeout") {
+        0 => "1h".to_owned(),
+        micros => period(micros),
+    };
+    out.from(
+        2,
+        format!("connect: {{ timeout: {limit} }}"),
+        main.place("server_connect_timeout"),
+    );
+}
+
+/// Who to be at the server.
+fn credential(entry: &Entry, login: &Login, out: &mut Out, notes: &mut Notes) {
+    let place = &entry.name.place;
+    let Some(user) = entry.settings.some_text("user") else {
+        if entry.settings.is_given("password") {
+            notes.warn(place, "password: it has no effect without `user`, as in PgBouncer");
+        }
+        return;
+    };
+    notes.warn(
+        place,
+        "user: there is a pool for each user that clients name, though all of them are this one at the server",
+    );
+    let password = match entry.settings.some_text("password") {
+        Some(password) => Ok(Some(password)),
+        None => login.password(&user),
+    };
+    let mut line = format!("user: {}", quoted(&user));
+    match password {
+        Ok(Some(password)) => line = format!("{line}, password: {}", quoted(&password)),
+        Ok(None) => {}
+        Err(text) => notes.warn(place, format!("user: {text}")),
+    }
+    out.from(2, format!("credential: {{ {line} }}"), Some(place));
+}
+
+fn timeouts(main: &Settings, out: &mut Out) {
+    let keys = [
+        ("query", "query_timeout"),
+        ("idle_in_transaction", "idle_transaction_timeout"),
+        ("client_idle", "client_idle_timeout"),
+    ];
+    let set = keys.iter().filter(|(_, key)| main.time(key) > 0);
+    let lines: Vec<_> = set
+        .map(|(name, key)| (format!("{name}: {}", period(main.time(key))), main.place(key)))
+        .collect();
+    if !lines.is_empty() {
+        out.line(2, "timeouts:");
+    }
+    for (line, place) in lines {
+        out.from(3, line, place);
+    }
+}

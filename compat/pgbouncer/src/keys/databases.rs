@@ -1,0 +1,184 @@
+use super::{Key, MODES, kept, told};
+use crate::value::Kind::{Database, Digits, Text, Word};
+
+/// What a connection string of `[databases]` may hold (`loader.c`, `parse_database`).
+pub(super) const DATABASES: [Key; 24] = [
+    kept(
+        "dbname",
+        Text,
+        "",
+        "the `database` of the route, where it differs from the name",
+    ),
+    kept(
+        "host",
+        Text,
+        "",
+        "`clusters.<name>.endpoints`, one for each host of a list, in turn; without one, or with a path, a Unix socket. A name is looked up again \
+         and again: `discovery: { dns: … }`",
+    ),
+    kept("port", Digits, "5432", "`clusters.<name>.endpoints`"),
+    kept(
+        "user",
+        Text,
+        "",
+        "`clusters.<name>.credential.user`; there is still a pool for each user that clients name, and a warning says so",
+    ),
+    kept(
+        "password",
+        Text,
+        "",
+        "`clusters.<name>.credential.password`; when absent, that of `user` in the `auth_file`",
+    ),
+    told(
+        "auth_user",
+        Text,
+        "",
+        "",
+        "users are looked up in one place for all databases: that of the first entry that has one, unless it is set in `[pgbouncer]`",
+    ),
+    told("auth_query", Text, "", "", "the same: one statement for all databases"),
+    told("auth_dbname", Database, "", "", "the same: one database for all"),
+    kept("pool_size", Digits, "", "`clusters.<name>.pool.size`"),
+    kept("min_pool_size", Digits, "", "`clusters.<name>.pool.min_idle`"),
+    told("reserve_pool", Digits, "", "0", "the old name of `reserve_pool_size`"),
+    told(
+        "reserve_pool_size",
+        Digits,
+        "",
+        "0",
+        "there is no reserve: make `pool_size` larger",
+    ),
+    told(
+        "connect_query",
+        Text,
+        "",
+        "",
+        "it is not run: use `ALTER DATABASE … SET` or `ALTER ROLE … SET` at the server",
+    ),
+    kept("pool_mode", MODES, "", "`clusters.<name>.pool.mode`"),
+    kept("query_wait_timeout", Digits, "", "`clusters.<name>.pool.queue_timeout`"),
+    told(
+        "load_balance_hosts",
+        Word(&["disable", "round-robin"]),
+        "round-robin",
+        "round-robin",
+        "hosts are always taken in turn; one that is down is left out until it is well",
+    ),
+    told(
+        "target_session_attrs",
+        Word(&["any", "read-write", "read-only", "primary", "standby"]),
+        "any",
+        "any",
+        "servers are not asked: list only hosts of the wanted role",
+    ),
+    told(
+        "max_db_connections",
+        Digits,
+        "",
+        "0",
+        "no pool is larger than this, but several users' pools together can be: choose `pool_size` for that",
+    ),
+    told(
+        "max_db_client_connections",
+        Digits,
+        "",
+        "0",
+        "clients are counted for each listener (`max_clients`) and user, and not for each database",
+    ),
+    kept("server_lifetime", Digits, "", "`clusters.<name>.pool.max_lifetime`"),
+    told(
+        "client_encoding",
+        Text,
+        "",
+        "",
+        "each client's own follows it; use `ALTER DATABASE … SET` for those who ask for none",
+    ),
+    told("datestyle", Text, "", "", "as `client_encoding`"),
+    told("timezone", Text, "", "", "as `client_encoding`"),
+    told("application_name", Text, "", "", "as `client_encoding`"),
+];
+
+/// What the settings of a user may hold (`loader.c`, `parse_user`).
+pub(super) const USERS: [Key; 10] = [
+    kept(
+        "pool_size",
+        Digits,
+        "",
+        "`clusters.<name>.users.<user>.size`, in all clusters",
+    ),
+    told(
+        "reserve_pool_size",
+        Digits,
+        "",
+        "0",
+        "there is no reserve: make `pool_size` larger",
+    ),
+    kept(
+        "pool_mode",
+        MODES,
+        "",
+        "`clusters.<name>.users.<user>.mode`, in all clusters",
+    ),
+    told(
+        "max_user_connections",
+        Digits,
+        "",
+        "0",
+        "no pool of this user is larger than this, but the pools of several databases together can be",
+    ),
+    told(
+        "query_timeout",
+        Digits,
+        "",
+        "",
+        "timeouts hold for all users of a cluster: `ALTER ROLE … SET statement_timeout` holds for one",
+    ),
+    told(
+        "query_wait_timeout",
+        Digits,
+        "",
+        "",
+        "timeouts hold for all users of a cluster",
+    ),
+    told(
+        "idle_transaction_timeout",
+        Digits,
+        "",
+        "",
+        "timeouts hold for all users of a cluster: `ALTER ROLE … SET idle_in_transaction_session_timeout` holds for one",
+    ),
+    told(
+        "transaction_timeout",
+        Digits,
+        "",
+        "",
+        "`ALTER ROLE … SET transaction_timeout` (PostgreSQL 17) holds for one user",
+    ),
+    told(
+        "client_idle_timeout",
+        Digits,
+        "",
+        "",
+        "timeouts hold for all users of a cluster",
+    ),
+    told(
+        "max_user_client_connections",
+        Digits,
+        "",
+        "0",
+        "`listeners.<name>.max_clients_per_user` is one number for all users",
+    ),
+];
+
+/// What a connection string of `[peers]` may hold (`loader.c`, `parse_peer`).
+pub(super) const PEERS: [Key; 3] = [
+    told(
+        "host",
+        Text,
+        "",
+        "",
+        "cancels are not passed on between gateways: send a client's cancel where the client went, by its source address",
+    ),
+    told("port", Digits, "6432", "6432", "the same"),
+    told("pool_size", Digits, "", "", "the same"),
+];

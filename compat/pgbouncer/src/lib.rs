@@ -1,0 +1,144 @@
+//! PgBouncer's files (`pgbouncer.ini`, `userlist.txt`, an HBA file, an identity map) turned into a configuration of
+//! Tidegate. Text in, text out: whoever calls reads the files.
+//!
+//! Every key is honoured, or a warning says what becomes of it. What PgBouncer would not start with is a mistake here
+//! too, and all mistakes are told at once. References of the form `loader.c` are to the sources of PgBouncer 1.25, and
+//! `cfparser.c` to those of libusual, which reads its ini file.
+
+mod access;
+mod clusters;
+mod connection;
+mod files;
+mod hba;
+mod ident;
+mod ini;
+mod keys;
+mod listeners;
+mod login;
+mod network;
+mod out;
+mod place;
+mod pools;
+mod read;
+mod routes;
+mod settings;
+mod tokens;
+mod transport;
+mod users;
+mod value;
+
+use tidegate_config::Mistake;
+
+use clusters::Clusters;
+use files::Files;
+use login::Login;
+use out::{Out, last, quoted};
+use place::Notes;
+use read::Ini;
+
+pub use files::Read;
+pub use keys::{Fate, Key, SECTIONS, Section, table};
+pub use place::{Place, Warning};
+pub use value::Kind;
+
+/// The highest number that a gateway can have.
+const MOST_NODE: i64 = 63;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Tidegate's configuration, YAML.
+    pub yaml: String,
+    /// What is otherwise than it was, in the order of the files. The same stands in comments.
+    pub warnings: Vec<Warning>,
+    /// Every file that was read, the first included.
+    pub files: Vec<String>,
+    places: Vec<Option<Place>>,
+}
+
+impl Imported {
+    /// Where a line of the YAML, counted from 1, comes from.
+    pub fn place(&self, line: usize) -> Option<&Place> {
+        self.places.get(line.checked_sub(1)?)?.as_ref()
+    }
+}
+
+/// What is wrong, and the files that say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Every mistake.
+    pub mistakes: Vec<Mistake>,
+    /// Every file that was read, or was to be.
+    pub files: Vec<String>,
+}
+
+/// Turns PgBouncer's configuration into Tidegate's. `name` is its `pgbouncer.ini`; `read` reads that and the files that
+/// it names, whose relative names are as they stand there. Reports every mistake.
+pub fn import(name: &str, read: &Read<'_>) -> Result<Imported, Refused> {
+    let mut files = Files::new(read);
+    let mut notes = Notes::default();
+    let ini = Ini::read(name, &mut files, &mut notes);
+    let title = format!("Made from {}, a configuration of PgBouncer.", last(name));
+    let out = configuration(name, &ini, &mut files, &mut notes);
+    if !notes.mistakes.is_empty() {
+        notes.mistakes.sort();
+        notes.mistakes.dedup();
+        return Err(Refused {
+            mistakes: notes.mistakes,
+            files: files.names,
+        });
+    }
+    let order = |place: &Place| (files.names.iter().position(|name| **name == *place.file), place.span);
+    notes.warnings.sort_by_key(|warning| order(&warning.place));
+    let (yaml, places) = out.finish(&title, &notes.warnings);
+    Ok(Imported {
+        yaml,
+        warnings: notes.warnings,
+        files: files.names,
+        places,
+    })
+}
+
+fn configuration(name: &str, ini: &Ini, files: &mut Files<'_>, notes: &mut Notes) -> Out {
+    let mut out = Out::default();
+    let top = Place::new(&name.into(), 1, 1);
+    if !notes.mistakes.is_empty() && ini.entries().next().is_none() {
+        // Nothing was understood; what follows from that is not told.
+        return out;
+    }
+    log(ini, &mut out);
+    node(ini, &mut out, notes);
+    let mut login = Login::read(ini, top, files, notes);
+    let clusters = Clusters::new(ini);
+    login.look_up(ini, &clusters, notes);
+    listeners::write(ini, &clusters, &login, files, &mut out, notes);
+    clusters.write(&login, &mut out, notes);
+    out
+}
+
+fn log(ini: &Ini, out: &mut Out) {
+    let (file, verbose) = (ini.main.some_text("logfile"), ini.main.number("verbose"));
+    if file.is_none() && verbose <= 0 {
+        return;
+    }
+    out.line(0, "log:");
+    if verbose > 0 {
+        let level = if verbose == 1 { "debug" } else { "trace" };
+        out.from(1, format!("level: {level}"), ini.main.place("verbose"));
+    }
+    if let Some(file) = file {
+        out.from(1, format!("output: {}", quoted(&file)), ini.main.place("logfile"));
+    }
+}
+
+fn node(ini: &Ini, out: &mut Out, notes: &mut Notes) {
+    let Some(place) = ini.main.place("peer_id") else { return };
+    match ini.main.number("peer_id") {
+        0 => {}
+        number if (1..=MOST_NODE).contains(&number) => out.from(0, format!("node: {number}"), Some(place)),
+        number => notes.warn(
+            place,
+            format!("peer_id: `{number}` is above {MOST_NODE}, the highest `node`, and left out"),
+        ),
+    }
+}

@@ -1,0 +1,228 @@
+use std::collections::BTreeMap;
+
+use crate::access::{Access, Tls, trusting};
+use crate::clusters::Clusters;
+use crate::files::Files;
+use crate::hba::{self, Rule};
+use crate::ident::{self, Mapping};
+use crate::login::Login;
+use crate::out::{Out, key, quoted};
+use crate::place::{Notes, Place};
+use crate::read::Ini;
+use crate::routes::routes;
+use crate::settings::Settings;
+use crate::transport;
+use crate::value::period;
+
+/// A place where clients come in.
+struct Listener {
+    name: String,
+    address: String,
+    is_local: bool,
+    place: Option<Place>,
+}
+
+/// Writes all listeners.
+pub(crate) fn write(
+    ini: &Ini,
+    clusters: &Clusters<'_>,
+    login: &Login,
+    files: &mut Files<'_>,
+    out: &mut Out,
+    notes: &mut Notes,
+) {
+    let listeners = all(&ini.main, notes);
+    for limit in ["max_client_conn", "max_user_client_connections"] {
+        let place = ini
+            .main
+            .place(limit)
+            .filter(|_| listeners.len() > 1 && ini.main.number(limit) > 0);
+        if let Some(place) = place {
+            let text = format!(
+                "{limit}: each of the {} listeners counts its own clients",
+                listeners.len()
+            );
+            notes.warn(place, text);
+        }
+    }
+    let rules = Rules::read(&ini.main, files, notes);
+    let tls = transport::of_clients(&ini.main, notes);
+    out.line(0, "listeners:");
+    let mut count = 0;
+    for listener in &listeners {
+        let offered = if listener.is_local { Tls::Never } else { tls.offered };
+        let access = match &rules {
+            Some(rules) => Access::of_rules(&rules.hba, &rules.maps, listener.is_local, offered, notes),
+            None => of_auth_type(&ini.main, offered, notes),
+        };
+        let routes = routes(ini, clusters, &access, notes);
+        if routes.is_empty() {
+            if let Some(place) = listener.place.as_ref().or_else(|| ini.main.place("auth_hba_file")) {
+                let text = format!("{}: nobody may come in there, so nothing listens", listener.address);
+                notes.warn(place, text);
+            }
+            continue;
+        }
+        count += 1;
+        header(&ini.main, listener, &access, &tls, out, notes);
+        login.write(&access, out);
+        out.line(2, "routes:");
+        for (route, place) in routes {
+            out.also(3, route, Some(&place));
+        }
+    }
+    if count == 0 && notes.mistakes.is_empty() {
+        if ini.entries().next().is_none() {
+            return notes.wrong(&login.top, "there are no databases: `[databases]` has no entry");
+        }
+        let keys = ["listen_addr", "unix_socket_dir", "auth_hba_file"];
+        let place = keys.iter().find_map(|key| ini.main.place(key)).unwrap_or(&login.top);
+        let message = "nobody can come in anywhere: see `listen_addr`, `unix_socket_dir` and `auth_hba_file`";
+        notes.wrong(place, message);
+    }
+}
+
+/// Where PgBouncer listens.
+fn all(main: &Settings, notes: &mut Notes) -> Vec<Listener> {
+    let port = main.number("listen_port");
+    if let Some(place) = main.place("listen_port").filter(|_| !(1..=65535).contains(&port)) {
+        notes.wrong(place, format!("listen_port: `{port}` is no port"));
+    }
+    let text = main.text("listen_addr");
+    let addresses: Vec<&str> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|address| !address.is_empty())
+        .collect();
+    let mut listeners = Vec::new();
+    for (index, host) in addresses.iter().enumerate() {
+        let address = match *host {
+            "*" => format!("[::]:{port}"),
+            host if host.contains(':') => format!("[{host}]:{port}"),
+            host => format!("{host}:{port}"),
+        };
+        let name = if index == 0 {
+            "tcp".to_owned()
+        } else {
+            format!("tcp_{}", index + 1)
+        };
+        listeners.push(Listener {
+            name,
+            address,
+            is_local: false,
+            place: main.place("listen_addr").cloned(),
+        });
+    }
+    if let Some(folder) = main.some_text("unix_socket_dir") {
+        let place = main.place("unix_socket_dir").cloned();
+        if let (true, Some(place)) = (folder.starts_with('@'), &place) {
+            let text = "unix_socket_dir: a socket in the abstract namespace cannot be had, so none is made";
+            notes.warn(place, text);
+        } else if let (false, Some(place)) = (folder.starts_with('/'), &place) {
+            notes.wrong(
+                place,
+                format!("unix_socket_dir: `{folder}`: an absolute path is expected"),
+            );
+        } else {
+            listeners.push(Listener {
+                name: "unix".to_owned(),
+                address: format!("unix:{}/.s.PGSQL.{port}", folder.trim_end_matches('/')),
+                is_local: true,
+                place,
+            });
+        }
+    }
+    listeners
+}
+
+/// The rules of `auth_type = hba`.
+struct Rules {
+    hba: Vec<Rule>,
+    maps: BTreeMap<String, Vec<Mapping>>,
+}
+
+impl Rules {
+    fn read(main: &Settings, files: &mut Files<'_>, notes: &mut Notes) -> Option<Self> {
+        if main.word("auth_type") != "hba" {
+            return None;
+        }
+        let place = main.place("auth_hba_file").or_else(|| main.place("auth_type"))?;
+        let mut rules = Self {
+            hba: Vec::new(),
+            maps: BTreeMap::new(),
+        };
+        let Some(name) = main.some_text("auth_hba_file") else {
+            notes.wrong(place, "`auth_type = hba` needs `auth_hba_file`");
+            return Some(rules);
+        };
+        if let Some((file, text)) = files.named(&name, place, notes) {
+            rules.hba = hba::read(&file, &text, files, notes);
+        }
+        if let (Some(name), Some(place)) = (main.some_text("auth_ident_file"), main.place("auth_ident_file"))
+            && let Some((file, text)) = files.named(&name, place, notes)
+        {
+            rules.maps = ident::read(&file, &text, notes);
+        }
+        Some(rules)
+    }
+}
+
+/// What `auth_type` asks of everybody.
+fn of_auth_type(main: &Settings, tls: Tls, notes: &mut Notes) -> Access {
+    let method = match main.word("auth_type") {
+        "any" | "trust" => "trust",
+        "plain" => "password",
+        "cert" => "cert",
+        "scram-sha-256" => "scram-sha-256",
+        _ => "md5",
+    };
+    if let Some(place) = main.place("auth_type").filter(|_| main.word("auth_type") == "trust") {
+        trusting(place, notes);
+    }
+    Access::of_method(method, tls)
+}
+
+fn header(
+    main: &Settings,
+    listener: &Listener,
+    access: &Access,
+    tls: &transport::Clients,
+    out: &mut Out,
+    notes: &mut Notes,
+) {
+    out.from(1, format!("{}:", listener.name), listener.place.as_ref());
+    out.line(2, "protocol: postgres");
+    out.from(
+        2,
+        format!("address: {}", quoted(&listener.address)),
+        listener.place.as_ref(),
+    );
+    let most = main.number("max_client_conn");
+    match main.place("max_client_conn") {
+        Some(place) if most <= 0 => notes.wrong(place, "max_client_conn: nobody could come in; here 0 means no limit"),
+        place => out.from(2, format!("max_clients: {most}"), place),
+    }
+    let each = main.number("max_user_client_connections");
+    if each > 0 {
+        let place = main.place("max_user_client_connections");
+        out.from(2, format!("max_clients_per_user: {each}"), place);
+    }
+    let limit = match main.time("client_login_timeout") {
+        0 => "1h".to_owned(),
+        micros => period(micros),
+    };
+    out.from(
+        2,
+        format!("pre_auth_timeout: {limit}"),
+        main.place("client_login_timeout"),
+    );
+    if !listener.is_local {
+        transport::keepalive(main, out);
+        tls.write(access.tls, out);
+    }
+}
+
+/// A key of YAML with something behind it.
+pub(crate) fn named(name: &str, rest: &str) -> String {
+    format!("{}: {rest}", key(name))
+}

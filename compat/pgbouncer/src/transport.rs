@@ -1,0 +1,170 @@
+use crate::access::Tls;
+use crate::out::{Out, quoted};
+use crate::place::{Notes, Place};
+use crate::settings::Settings;
+
+/// TLS towards clients.
+pub(crate) struct Clients {
+    pub(crate) offered: Tls,
+    lines: Vec<(String, Option<Place>)>,
+    mode: Option<Place>,
+}
+
+/// Reads `client_tls_…`; what PgBouncer would not start with is a mistake (`sbuf.c`, `sbuf_tls_setup`).
+pub(crate) fn of_clients(main: &Settings, notes: &mut Notes) -> Clients {
+    let offered = match main.word("client_tls_sslmode") {
+        "disable" => Tls::Never,
+        "allow" | "prefer" => Tls::Allowed,
+        "require" => Tls::Always { checked: false },
+        _ => Tls::Always { checked: true },
+    };
+    let mode = main.place("client_tls_sslmode").cloned();
+    if let Some(place) = main.place("auth_type").filter(|_| main.word("auth_type") == "cert")
+        && (offered != Tls::Always { checked: true } || !is_set(main, "client_tls_ca_file"))
+    {
+        notes.wrong(
+            place,
+            "`auth_type = cert` needs `client_tls_sslmode = verify-full` and `client_tls_ca_file`",
+        );
+    }
+    let mut lines = Vec::new();
+    if let Some(place) = mode.as_ref().filter(|_| offered != Tls::Never) {
+        if !is_set(main, "client_tls_key_file") || !is_set(main, "client_tls_cert_file") {
+            notes.wrong(
+                place,
+                "`client_tls_key_file` and `client_tls_cert_file` are needed for that",
+            );
+        }
+        let mut files = vec![("certificate", "client_tls_cert_file"), ("key", "client_tls_key_file")];
+        if offered == (Tls::Always { checked: true }) {
+            files.push(("client_ca", "client_tls_ca_file"));
+            if !is_set(main, "client_tls_ca_file") {
+                notes.wrong(place, "`client_tls_ca_file` is needed for that");
+            }
+            lines.push(("client_auth: require".to_owned(), Some(place.clone())));
+        }
+        lines.extend(of_files(main, &files));
+        lines.extend(min_version(main, "client_tls_protocols", notes));
+    }
+    Clients { offered, lines, mode }
+}
+
+impl Clients {
+    /// Writes what a listener does, which the rules of an HBA file may have settled.
+    pub(crate) fn write(&self, settled: Tls, out: &mut Out) {
+        let mode = match settled {
+            Tls::Never => return,
+            Tls::Allowed => "allow",
+            Tls::Always { .. } => "require",
+        };
+        out.from(2, "tls:", self.mode.as_ref());
+        out.from(3, format!("mode: {mode}"), self.mode.as_ref());
+        for (line, place) in &self.lines {
+            out.from(3, line, place.as_ref());
+        }
+    }
+}
+
+/// Writes TLS towards servers.
+pub(crate) fn to_servers(main: &Settings, out: &mut Out, notes: &mut Notes) {
+    let mode = match main.word("server_tls_sslmode") {
+        "allow" => "prefer",
+        mode => mode,
+    };
+    let mut lines = Vec::new();
+    if mode != "disable" {
+        let mut files = vec![("certificate", "server_tls_cert_file"), ("key", "server_tls_key_file")];
+        if mode.starts_with("verify") {
+            files.push(("ca", "server_tls_ca_file"));
+            if let Some(place) = main
+                .place("server_tls_sslmode")
+                .filter(|_| !is_set(main, "server_tls_ca_file"))
+            {
+                notes.wrong(
+                    place,
+                    "`server_tls_ca_file` is needed for that: name the file of the system's authorities",
+                );
+            }
+        }
+        lines.extend(of_files(main, &files));
+        lines.extend(min_version(main, "server_tls_protocols", notes));
+    }
+    let place = main.place("server_tls_sslmode");
+    if place.is_none() && lines.is_empty() {
+        return;
+    }
+    out.from(2, "tls:", place);
+    out.from(3, format!("mode: {mode}"), place);
+    for (line, place) in lines {
+        out.from(3, line, place.as_ref());
+    }
+}
+
+/// Writes keep-alive where it is not Tidegate's own.
+pub(crate) fn keepalive(main: &Settings, out: &mut Out) {
+    let keys = [
+        ("idle", "tcp_keepidle", "s"),
+        ("interval", "tcp_keepintvl", "s"),
+        ("count", "tcp_keepcnt", ""),
+    ];
+    if main.number("tcp_keepalive") == 0 {
+        return out.from(2, "keepalive: { idle: \"0\" }", main.place("tcp_keepalive"));
+    }
+    let set = keys.iter().filter(|(_, key, _)| main.number(key) > 0);
+    let parts: Vec<String> = set
+        .map(|(name, key, unit)| format!("{name}: {}{unit}", main.number(key)))
+        .collect();
+    if !parts.is_empty() {
+        let place = keys.iter().find_map(|(_, key, _)| main.place(key));
+        out.from(2, format!("keepalive: {{ {} }}", parts.join(", ")), place);
+    }
+}
+
+fn is_set(main: &Settings, key: &str) -> bool {
+    main.some_text(key).is_some()
+}
+
+fn of_files(main: &Settings, files: &[(&str, &str)]) -> Vec<(String, Option<Place>)> {
+    let line = |(name, key): &(&str, &str)| {
+        let file = main.some_text(key)?;
+        Some((format!("{name}: {}", quoted(&file)), main.place(key).cloned()))
+    };
+    files.iter().filter_map(line).collect()
+}
+
+/// A list of protocols (libusual's `tls_config_parse_protocols`) as the lowest one.
+fn min_version(main: &Settings, key: &str, notes: &mut Notes) -> Option<(String, Option<Place>)> {
+    let place = main.place(key)?;
+    let (mut new, mut newest, mut old) = (false, false, false);
+    for word in main.text(key).split([',', ':']) {
+        let word = word.trim().to_ascii_lowercase();
+        let (is_in, word) = match word.strip_prefix('!') {
+            Some(word) => (false, word),
+            None => (true, word.as_str()),
+        };
+        match word {
+            "all" | "legacy" | "tlsv1" => (old, new, newest) = (is_in, is_in, is_in),
+            "secure" | "default" => (new, newest) = (is_in, is_in),
+            "tlsv1.0" | "tlsv1.1" => old = is_in,
+            "tlsv1.2" => new = is_in,
+            "tlsv1.3" => newest = is_in,
+            _ => notes.wrong(
+                place,
+                format!("{key}: `{word}`: one of tlsv1.2, tlsv1.3, secure and all is expected"),
+            ),
+        }
+    }
+    if old {
+        notes.warn(place, format!("{key}: TLS 1.0 and 1.1 are not spoken"));
+    }
+    match (new, newest) {
+        (true, true) => {}
+        (true, false) => notes.warn(place, format!("{key}: TLS 1.3 is spoken as well")),
+        (false, true) => return Some(("min_version: \"1.3\"".to_owned(), Some(place.clone()))),
+        (false, false) => notes.wrong(
+            place,
+            format!("{key}: no version is left that is spoken here: 1.2 and 1.3"),
+        ),
+    }
+    None
+}
