@@ -237,10 +237,8 @@ impl RedisRoom {
     fn group_views(&self, group: &Group, view: &mut RoomView, now: Instant) {
         for (place, trunks) in group.trunks.borrow().iter() {
             for trunk in trunks {
-                if let State::Open(line) = &*trunk.state.borrow()
-                    && !line.is_lost()
-                {
-                    view.servers.push(self.line_view(group, place.key, line, now));
+                for line in trunk.lines() {
+                    view.servers.push(self.line_view(group, place.key, &line, now));
                 }
             }
         }
