@@ -232,13 +232,15 @@ impl Group {
         }
         self.hubs.borrow_mut().retain(|identity, _| self.is_known(*identity));
         self.logins.borrow_mut().retain(|_, login| login.strong_count() > 0);
-        let is_wanted = |place: &Place| self.knows(&place.endpoint) && self.is_known(place.key.identity);
+        // A place is quickly made again, and clients may name as many as they like.
         self.trunks
             .borrow_mut()
-            .retain(|place, trunks| is_wanted(place) || !trunks.iter().all(Trunk::is_unused));
+            .retain(|_, trunks| !trunks.iter().all(Trunk::is_unused));
+        let is_wanted = |place: &Place| self.knows(&place.endpoint) && self.is_known(place.key.identity);
         self.pools.borrow_mut().retain(|place, pool| {
             let counts = pool.counts();
-            is_wanted(place) && !self.is_removed.get() || counts.lent + counts.opening + counts.waiting > 0
+            let is_held = Rc::strong_count(pool) > 1 || counts.lent + counts.opening + counts.waiting > 0;
+            is_held || counts.idle > 0 && is_wanted(place) && !self.is_removed.get()
         });
     }
 
@@ -302,3 +304,6 @@ impl Trunk {
         Rc::strong_count(self) == 1 && !is_opening && self.lines().is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
