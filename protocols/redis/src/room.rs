@@ -135,7 +135,7 @@ impl RedisRoom {
                         order.endpoint,
                         is_tls,
                         order.rules.mux,
-                        &room.core,
+                        Rc::clone(&room.core.buffers),
                         Rc::clone(&room.ends),
                     );
                     tokio::task::spawn_local(carrier::run(Rc::clone(&line), room.core.clone(), stream));
