@@ -53,14 +53,15 @@ impl Carrier {
         if self.line.closes.get() || self.write(cx).is_err() {
             return Poll::Ready(());
         }
-        for _ in 0..TURNS {
-            match self.read(cx) {
-                Poll::Ready(true) => {}
-                Poll::Ready(false) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
-            }
+        let reads = (0..TURNS)
+            .map(|_| self.read(cx))
+            .find(|read| *read != Poll::Ready(true));
+        match reads {
+            Some(Poll::Ready(_)) => return Poll::Ready(()),
+            Some(Poll::Pending) => {}
+            None => cx.waker().wake_by_ref(),
         }
-        cx.waker().wake_by_ref();
+        self.line.wake_thirsty();
         Poll::Pending
     }
 
@@ -75,9 +76,6 @@ impl Carrier {
             }
         }
         self.line.unwritten.set(self.out.len());
-        if self.out.is_empty() {
-            self.line.wake_thirsty();
-        }
         Ok(())
     }
 
@@ -100,7 +98,6 @@ impl Carrier {
             let rest = self.walk(&held).map(<[u8]>::to_vec);
             rest.map(|rest| self.held = rest).is_some()
         };
-        self.line.wake_thirsty();
         Poll::Ready(is_well)
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Trunk {
     /// Why the last one failed.
     pub(crate) failure: RefCell<Option<Refusal>>,
     pub(crate) waiting: RefCell<Vec<Waker>>,
+    /// Connections that were too old, until the last client has left them.
+    retiring: RefCell<Vec<Rc<Line>>>,
 }
 
 #[derive(Debug, Default)]
@@ -230,26 +232,40 @@ impl Group {
         }
         self.hubs.borrow_mut().retain(|identity, _| self.is_known(*identity));
         self.logins.borrow_mut().retain(|_, login| login.strong_count() > 0);
+        // A place is quickly made again, and clients may name as many as they like.
+        self.trunks
+            .borrow_mut()
+            .retain(|_, trunks| !trunks.iter().all(Trunk::is_unused));
         let is_wanted = |place: &Place| self.knows(&place.endpoint) && self.is_known(place.key.identity);
-        self.trunks.borrow_mut().retain(|place, trunks| {
-            let is_closed = |trunk: &Rc<Trunk>| match &*trunk.state.borrow() {
-                State::Open(line) => line.is_lost(),
-                State::Closed => true,
-                State::Opening => false,
-            };
-            is_wanted(place) || !trunks.iter().all(is_closed)
-        });
         self.pools.borrow_mut().retain(|place, pool| {
             let counts = pool.counts();
-            is_wanted(place) && !self.is_removed.get() || counts.lent + counts.opening + counts.waiting > 0
+            let is_held = Rc::strong_count(pool) > 1 || counts.lent + counts.opening + counts.waiting > 0;
+            is_held || counts.idle > 0 && is_wanted(place) && !self.is_removed.get()
         });
     }
 
     fn maintain_trunk(&self, place: &Place, trunk: &Trunk, now: Instant) {
+        trunk.retiring.borrow_mut().retain(|line| !line.is_lost());
+        for line in trunk.retiring.borrow().iter() {
+            self.close_if_due(place, line, now);
+        }
         let line = match &*trunk.state.borrow() {
             State::Open(line) => Rc::clone(line),
             State::Closed | State::Opening => return,
         };
+        let limit = self.rules().limits.max_lifetime;
+        let is_old = limit.is_some_and(|limit| now.duration_since(line.opened) >= limit);
+        if !self.close_if_due(place, &line, now) && is_old {
+            // Clients leave it one by one, as soon as they have what they asked for over it.
+            line.retire();
+            trunk.retiring.borrow_mut().push(line);
+            *trunk.state.borrow_mut() = State::Closed;
+        }
+    }
+
+    /// Closes a shared connection that stands idle for too long, does not answer, or leads to where nobody is to go;
+    /// whether it does.
+    fn close_if_due(&self, place: &Place, line: &Line, now: Instant) -> bool {
         let rules = self.rules();
         let past =
             |since: Instant, limit: Option<Duration>| limit.is_some_and(|limit| now.duration_since(since) >= limit);
@@ -263,12 +279,31 @@ impl Group {
                 "a shared connection is given up: the server owes answers and says nothing");
         }
         let is_gone = !self.knows(&place.endpoint) || !self.is_known(place.key.identity);
-        if is_idle || is_stuck || is_gone && line.silent_since().is_none() {
+        let is_due = is_idle || is_stuck || is_gone && line.silent_since().is_none();
+        if is_due {
             line.close();
-        } else if past(line.opened, rules.limits.max_lifetime) {
-            // Clients leave it one by one, as soon as they have what they asked for over it.
-            line.retire();
-            *trunk.state.borrow_mut() = State::Closed;
         }
+        is_due
     }
 }
+
+impl Trunk {
+    /// The connections that there are: the one that clients come to, and those that they are leaving.
+    pub(crate) fn lines(&self) -> Vec<Rc<Line>> {
+        let mut lines = self.retiring.borrow().clone();
+        if let State::Open(line) = &*self.state.borrow() {
+            lines.push(Rc::clone(line));
+        }
+        lines.retain(|line| !line.is_lost());
+        lines
+    }
+
+    /// Whether it has no connection, and nobody waits for one.
+    fn is_unused(self: &Rc<Self>) -> bool {
+        let is_opening = matches!(*self.state.borrow(), State::Opening);
+        Rc::strong_count(self) == 1 && !is_opening && self.lines().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,7 @@ mod scatter;
 mod server;
 mod session;
 mod shown;
+mod turns;
 mod users;
 
 pub use config::{

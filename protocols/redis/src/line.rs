@@ -1,19 +1,27 @@
+mod seat;
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Instant;
 
 use tidegate_cluster::Endpoint;
-use tidegate_engine::CoreContext;
 use tidegate_net::Buffers;
-use tidegate_pool::{Delivery, Mux, MuxFull, MuxLimits, MuxSeat};
+use tidegate_pool::{Delivery, Mux, MuxLimits};
 
 use crate::dial::Greeting;
+use crate::turns::Turns;
+
+pub(crate) use seat::LineSeat;
 
 /// Beyond so many bytes that the server has not taken yet, clients wait.
 const MOST_UNSENT: usize = 1 << 20;
+/// So much of that is taken to be enough for one client more that waits.
+const SHARE: usize = 64 << 10;
 
 /// A connection that many clients share, for commands that leave nothing behind. The books say whose reply comes next;
 /// a task of its own ([`carrier`](crate::carrier)) writes what clients gave it and lays replies into their inboxes.
@@ -26,6 +34,9 @@ pub(crate) struct Line {
     buffers: Rc<Buffers>,
     ends: Rc<EndsStock>,
     books: RefCell<Mux>,
+    /// The most tickets that are out.
+    most: usize,
+    clients: Cell<usize>,
     inboxes: RefCell<Vec<Inbox>>,
     /// What clients gave it and the task has not taken yet.
     pub(crate) unsent: RefCell<Vec<u8>>,
@@ -34,7 +45,7 @@ pub(crate) struct Line {
     /// Wakes the task.
     pub(crate) writer: RefCell<Option<Waker>>,
     /// Clients that wait until more can be sent.
-    thirsty: RefCell<Vec<Waker>>,
+    turns: RefCell<Turns>,
     lost: Cell<bool>,
     retires: Cell<bool>,
     /// It is to end.
@@ -86,19 +97,13 @@ pub(crate) struct Mail {
     pub(crate) is_midway: bool,
 }
 
-/// A client's place at a line, given up on drop.
-pub(crate) struct LineSeat {
-    pub(crate) line: Rc<Line>,
-    seat: Option<MuxSeat>,
-}
-
 impl Line {
     pub(crate) fn new(
         greeting: Greeting,
         endpoint: Arc<Endpoint>,
         is_tls: bool,
         limits: MuxLimits,
-        core: &CoreContext,
+        buffers: Rc<Buffers>,
         ends: Rc<EndsStock>,
     ) -> Rc<Self> {
         let now = Instant::now();
@@ -108,14 +113,16 @@ impl Line {
             opened: now,
             is_tls,
             exchanges: Cell::new(0),
-            buffers: Rc::clone(&core.buffers),
+            buffers,
             ends,
             books: RefCell::new(Mux::new(limits)),
+            most: limits.tickets,
+            clients: Cell::new(0),
             inboxes: RefCell::default(),
             unsent: RefCell::default(),
             unwritten: Cell::new(0),
             writer: RefCell::default(),
-            thirsty: RefCell::default(),
+            turns: RefCell::default(),
             lost: Cell::new(false),
             retires: Cell::new(false),
             closes: Cell::new(false),
@@ -130,7 +137,7 @@ impl Line {
 
     /// How many clients have a place at it.
     pub(crate) fn clients(&self) -> usize {
-        self.books.borrow().clients()
+        self.clients.get()
     }
 
     /// Since when it owes an answer and says nothing.
@@ -169,6 +176,7 @@ impl Line {
     /// Takes a place.
     pub(crate) fn join(self: &Rc<Self>) -> LineSeat {
         let seat = self.books.borrow_mut().join();
+        self.clients.set(self.clients.get() + 1);
         let mut inboxes = self.inboxes.borrow_mut();
         if inboxes.len() <= seat.index() {
             inboxes.resize_with(seat.index() + 1, Inbox::default);
@@ -187,10 +195,56 @@ impl Line {
         }
     }
 
-    /// Wakes those who wait until more can be sent.
+    /// How many bytes the server has not taken yet.
+    fn pending(&self) -> usize {
+        self.unsent.borrow().len() + self.unwritten.get()
+    }
+
+    /// How many commands more may be sent.
+    fn free(&self) -> usize {
+        if self.pending() > MOST_UNSENT {
+            return 0;
+        }
+        self.most.saturating_sub(self.books.borrow().tickets())
+    }
+
+    /// Wakes as many of those who wait until more can be sent as there is room for, first come first. Is to be called
+    /// whenever something was sent or has come: who is woken need not use the room.
     pub(crate) fn wake_thirsty(&self) {
-        for waker in self.thirsty.borrow_mut().drain(..) {
-            waker.wake();
+        self.turns.borrow_mut().next_round();
+        let pending = self.pending();
+        if pending == 0 && self.books.borrow().tickets() == 0 {
+            // Nothing will come that could wake the others later, and nothing is kept from anyone.
+            self.call(usize::MAX);
+            self.turns.borrow_mut().next_round();
+        } else {
+            self.call(self.free().min(1 + MOST_UNSENT.saturating_sub(pending) / SHARE));
+        }
+    }
+
+    /// Wakes one more, if there is room that is promised to nobody.
+    fn wake_next(&self) {
+        let promised = self.turns.borrow().promised();
+        self.call(self.free().saturating_sub(promised).min(1));
+    }
+
+    /// A seat waits no more. If it had been called, the next is in its place.
+    fn leave_turn(&self, seat: usize) {
+        let was_called = self.turns.borrow_mut().leave(seat);
+        if was_called {
+            self.wake_next();
+        }
+    }
+
+    /// Wakes so many of those who wait, or all.
+    fn call(&self, most: usize) {
+        let mut turns = self.turns.borrow_mut();
+        let inboxes = self.inboxes.borrow();
+        for _ in 0..most.min(turns.waiting()) {
+            let inbox = turns.call().and_then(|seat| inboxes.get(seat));
+            if let Some(waker) = inbox.and_then(|inbox| inbox.waker.as_ref()) {
+                waker.wake_by_ref();
+            }
         }
     }
 
@@ -229,8 +283,6 @@ impl Line {
         for waker in inboxes.iter().filter_map(|inbox| inbox.waker.as_ref()) {
             waker.wake_by_ref();
         }
-        drop(inboxes);
-        self.wake_thirsty();
     }
 }
 
@@ -250,109 +302,6 @@ impl Inbox {
                 self.ends = line.ends.take();
             }
             self.ends.push(self.bytes.len());
-        }
-    }
-}
-
-impl LineSeat {
-    /// Whether one more command can be sent; if not, the client is woken when that may have changed.
-    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        let line = &self.line;
-        let Some(seat) = &self.seat else {
-            return Poll::Pending;
-        };
-        let is_full = line.unsent.borrow().len() + line.unwritten.get() > MOST_UNSENT;
-        match line.books.borrow().room(seat) {
-            Ok(()) if !is_full => return Poll::Ready(()),
-            // A reply to itself wakes it.
-            Err(MuxFull::Client) => return Poll::Pending,
-            Ok(()) | Err(MuxFull::Connection) => {}
-        }
-        let mut thirsty = line.thirsty.borrow_mut();
-        if !thirsty.iter().any(|waker| waker.will_wake(cx.waker())) {
-            thirsty.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-
-    /// Sends a command, or several in one go, to which so many replies will come; `false` when there was no room for
-    /// them. Nobody else's come between them.
-    pub(crate) fn send(&self, command: &[u8], replies: usize, now: Instant) -> bool {
-        let line = &self.line;
-        let mut books = line.books.borrow_mut();
-        if books.tickets() == 0 {
-            line.moved.set(now);
-        }
-        let Some(seat) = &self.seat else { return false };
-        let is_out = books.room(seat).is_ok();
-        if is_out {
-            for _ in 0..replies {
-                books.issue_beyond(seat);
-            }
-            let mut unsent = line.unsent.borrow_mut();
-            if unsent.is_empty() {
-                line.wake_writer();
-            }
-            unsent.extend_from_slice(command);
-        }
-        is_out
-    }
-
-    /// Says whom to wake when something comes.
-    pub(crate) fn set_waker(&self, cx: &Context<'_>) {
-        if let (Some(seat), mut inboxes) = (&self.seat, self.line.inboxes.borrow_mut())
-            && let Some(inbox) = inboxes.get_mut(seat.index())
-            && !inbox.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            inbox.waker = Some(cx.waker().clone());
-        }
-    }
-
-    /// Takes what has come, in buffers that are to be given back to the core's stocks.
-    pub(crate) fn take(&self) -> Mail {
-        let mut inboxes = self.line.inboxes.borrow_mut();
-        let Some((seat, inbox)) = self
-            .seat
-            .as_ref()
-            .and_then(|seat| Some((seat, inboxes.get_mut(seat.index())?)))
-        else {
-            return Mail::default();
-        };
-        let bytes = std::mem::take(&mut inbox.bytes);
-        self.line.books.borrow_mut().taken(seat, bytes.len());
-        Mail {
-            bytes,
-            ends: std::mem::take(&mut inbox.ends),
-            is_midway: inbox.midway,
-        }
-    }
-
-    /// Whether there is anything to take.
-    pub(crate) fn has_mail(&self) -> bool {
-        let inboxes = self.line.inboxes.borrow();
-        let inbox = self.seat.as_ref().and_then(|seat| inboxes.get(seat.index()));
-        inbox.is_some_and(|inbox| !inbox.bytes.is_empty())
-    }
-
-    /// Whether more has piled up than may.
-    pub(crate) fn is_overrun(&self) -> bool {
-        let inboxes = self.line.inboxes.borrow();
-        let inbox = self.seat.as_ref().and_then(|seat| inboxes.get(seat.index()));
-        inbox.is_some_and(|inbox| inbox.overrun)
-    }
-}
-
-impl Drop for LineSeat {
-    fn drop(&mut self) {
-        let Some(seat) = self.seat.take() else { return };
-        if let Some(inbox) = self.line.inboxes.borrow_mut().get_mut(seat.index()) {
-            let mut left = std::mem::take(inbox);
-            self.line.buffers.give_back(&mut left.bytes);
-            self.line.ends.give_back(std::mem::take(&mut left.ends));
-        }
-        self.line.books.borrow_mut().leave(seat);
-        if self.line.retires() {
-            self.line.retire();
         }
     }
 }

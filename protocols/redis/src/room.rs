@@ -142,7 +142,7 @@ impl RedisRoom {
                         order.endpoint,
                         is_tls,
                         order.rules.mux,
-                        &room.core,
+                        Rc::clone(&room.core.buffers),
                         Rc::clone(&room.ends),
                     );
                     tokio::task::spawn_local(carrier::run(Rc::clone(&line), room.core.clone(), stream));
@@ -244,10 +244,8 @@ impl RedisRoom {
     fn group_views(&self, group: &Group, view: &mut RoomView, now: Instant) {
         for (place, trunks) in group.trunks.borrow().iter() {
             for trunk in trunks {
-                if let State::Open(line) = &*trunk.state.borrow()
-                    && !line.is_lost()
-                {
-                    view.servers.push(self.line_view(group, place.key, line, now));
+                for line in trunk.lines() {
+                    view.servers.push(self.line_view(group, place.key, &line, now));
                 }
             }
         }

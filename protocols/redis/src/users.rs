@@ -7,6 +7,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::acl::Acl;
 use crate::config::{RedisLogin, RedisLoginMethod, RedisRules, RedisUser};
 
+/// The longest password. Every one that a client shows is hashed, where others wait for their turn.
+const MOST: usize = 16 << 10;
+
 /// Who may log in at a listener, by which passwords, and what for. Like Redis's own ACL it keeps hashes only.
 #[derive(Debug)]
 pub(crate) struct Users {
@@ -133,8 +136,11 @@ impl Users {
         self.known.get("default").is_some_and(|user| !user.hashes.is_empty())
     }
 
-    /// Whether this is a password of the user's. Unknown users take the same work.
+    /// Whether this is a password of the user's. Unknown users take the same work; what is too long takes none.
     pub(crate) fn verify(&self, user: &[u8], password: &[u8]) -> bool {
+        if password.len() > MOST {
+            return false;
+        }
         let shown = hash(password);
         let user = std::str::from_utf8(user).ok().and_then(|user| self.known.get(user));
         let hashes = user.map_or([[0; 32]].as_slice(), |user| &user.hashes);
@@ -176,6 +182,7 @@ fn hashes(config: &RedisUser, fail: &mut impl FnMut(&str, &str)) -> Vec<[u8; 32]
     for (at, password) in one.chain(more) {
         let password = password.reveal();
         match password.strip_prefix('#').map(from_hex) {
+            None if password.len() > MOST => fail(&at, "no client may show a password of more than 16 KiB"),
             None => hashes.push(hash(password.as_bytes())),
             Some(Some(hash)) => hashes.push(hash),
             Some(None) => fail(&at, "after `#` there must be a SHA-256 hash, 64 hexadecimal digits"),
@@ -220,6 +227,8 @@ fn from_hex(digits: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const HASHED: &str = "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
@@ -258,6 +267,25 @@ mod tests {
             assert!(!users.verify(user.as_bytes(), password.as_bytes()), "{user}");
         }
         assert!(!users.has_default() && !users.is_open());
+    }
+
+    /// What a client sends is not hashed at any length.
+    #[test]
+    fn no_password_is_longer_than_16_kib() {
+        let (most, beyond) = ("x".repeat(16 << 10), "x".repeat((16 << 10) + 1));
+        let hashed = |password: &str| {
+            let digest = hash(password.as_bytes());
+            let digits = digest
+                .iter()
+                .fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+            json!({ "password": format!("#{digits}") })
+        };
+        let users = json!({ "most": hashed(&most), "beyond": hashed(&beyond), "any": { "nopass": true } });
+        let users = Users::build(&login(&users)).unwrap();
+        assert!(users.verify(b"most", most.as_bytes()));
+        assert!(!users.verify(b"beyond", beyond.as_bytes()) && !users.verify(b"any", beyond.as_bytes()));
+        let mistakes = Users::build(&login(&json!({ "app": { "password": beyond } }))).unwrap_err();
+        assert_eq!(mistakes[0].path, "app.password");
     }
 
     #[test]

@@ -132,6 +132,45 @@ fn rules_are_answered_as_by_the_server() {
     }
 }
 
+/// A result goes to the last place that is named for it, and that is looked at too.
+#[test]
+fn a_result_goes_to_no_other_key() {
+    let rules = "~ok:* ~get +geoadd +georadius +georadiusbymember +rpush +sort +exists";
+    let users = json!({ "default": { "nopass": true }, "app": { "password": "secret", "rules": rules } });
+    let both = Both::with(
+        Server::start(Flavour::Redis),
+        &json!({ "login": { "users": users } }),
+        &json!({}),
+    );
+    let mut client = both.client();
+    assert_eq!(client.ask(&["AUTH", "app", "secret"]), simple("OK"));
+    assert_eq!(client.ask(&["GEOADD", "ok:g", "1", "1", "here"]), Resp::Integer(1));
+    assert_eq!(client.ask(&["RPUSH", "ok:l", "2", "1"]), Resp::Integer(2));
+    for line in [
+        "GEORADIUS ok:g 1 1 9 km STORE ok:x STORE secret",
+        "GEORADIUS ok:g 1 1 9 km STORE ok:x STOREDIST ok:x STORE secret",
+        "GEORADIUS ok:g 1 1 9 km STORE secret STORE ok:x",
+        "GEORADIUS ok:g 1 1 9 km STOREDIST ok:x ASC STOREDIST secret",
+        "GEORADIUS ok:g 1 1 9 km STORE 1 STORE 2 STORE 3 STORE 4 STORE secret",
+        "GEORADIUSBYMEMBER ok:g here 9 km STORE ok:x STORE secret",
+        "GEORADIUSBYMEMBER ok:g here 9 km STOREDIST ok:x STOREDIST secret",
+        "SORT ok:l STORE get STORE secret",
+        "SORT ok:l STORE ok:x STORE secret",
+    ] {
+        let answer = client.ask(&line.split(' ').collect::<Vec<_>>());
+        assert!(answer.text().starts_with("NOPERM"), "{line}: {answer:?}");
+    }
+    assert_eq!(both.server.ask(&["EXISTS", "secret", "ok:x", "get"]), Resp::Integer(0));
+    for line in [
+        "GEORADIUS ok:g 1 1 9 km STORE ok:x STOREDIST ok:y",
+        "GEORADIUSBYMEMBER ok:g here 9 km STORE get ASC",
+        "SORT ok:l STORE get STORE ok:y",
+    ] {
+        let answer = client.ask(&line.split(' ').collect::<Vec<_>>());
+        assert!(matches!(answer, Resp::Integer(1 | 2)), "{line}: {answer:?}");
+    }
+}
+
 /// A value that is longer than what the gateway holds flows by, but not to where it must not go.
 #[test]
 fn a_long_command_is_checked_like_a_short_one() {

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::Both;
 use serde_json::{Value as Json, json};
@@ -101,6 +101,35 @@ fn who_waits_too_long_for_a_connection_is_told_so() {
         assert_eq!(third.reply(), simple("OK"));
         drop(third);
         eventually("its connection is back", || both.house.lent() == 0);
+    }
+}
+
+/// The same for a connection that is too old, on which a client waits for its answers.
+#[test]
+fn an_old_connection_that_says_nothing_is_given_up() {
+    let limits = json!({
+        "timeouts": { "reply": "3s", "failover": "0" },
+        "connect": { "retries": 0, "timeout": "500ms" },
+        "pool": { "shared": 1, "max_lifetime": "1s" },
+    });
+    for flavour in Flavour::ALL {
+        let both = start(flavour, &limits);
+        let mut client = both.client();
+        assert_eq!(client.ask(&["SET", "a", "1"]), simple("OK"));
+        both.server.pause();
+        let begin = Instant::now();
+        for _ in 0..5 {
+            client.command(&["GET", "a"]);
+        }
+        for _ in 0..5 {
+            assert!(matches!(client.reply(), Resp::Error(_)));
+        }
+        let took = begin.elapsed();
+        assert!(took > Duration::from_millis(2500) && took < PATIENCE, "{took:?}");
+        both.server.resume();
+        eventually("it is asked again", || {
+            client.ask(&["GET", "a"]) == Resp::Bulk(b"1".to_vec())
+        });
     }
 }
 

@@ -20,6 +20,25 @@ fn error(text: &str) -> Resp {
     Resp::Error(text.to_owned())
 }
 
+/// Where few commands may be out at a time everybody is served, though some who wait for their turn leave.
+#[test]
+fn a_full_connection_serves_all() {
+    let trust = json!({ "login": { "method": "trust" } });
+    let pool = json!({ "pool": { "shared": 1, "commands": 2, "commands_per_client": 1 } });
+    let both = Both::with(Server::start(Flavour::Redis), &trust, &pool);
+    let mut clients: Vec<_> = (0..40).map(|_| both.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let command = RespClient::encode(&["INCR", &format!("n{number}")]);
+        client.send(&command.repeat(50));
+    }
+    for (number, mut client) in clients.into_iter().enumerate() {
+        let wanted = if number % 4 == 0 { 0 } else { 50 };
+        for count in 1..=wanted {
+            assert_eq!(client.reply(), Resp::Integer(count), "{number}");
+        }
+    }
+}
+
 #[test]
 fn commands_and_pipelines() {
     for flavour in Flavour::ALL {

@@ -156,7 +156,7 @@ fn say(writer: &mut Writer<'_>, value: &Value<'_>) {
         Value::Bulk(text) => return writer.bulk(text),
         Value::Verbatim(format, text) => return writer.verbatim(*format, std::str::from_utf8(text).unwrap()),
         Value::Double(number) => return writer.double(*number),
-        Value::BigNumber(digits) => return writer.big_number(std::str::from_utf8(digits).unwrap()),
+        Value::BigNumber(digits) => return writer.raw(&[b"(", *digits, b"\r\n"].concat()),
         Value::Boolean(yes) => return writer.boolean(*yes),
         Value::Streamed(_) => panic!("Redis streams nothing"),
         Value::Array(items) | Value::Set(items) | Value::Map(items) | Value::Push(items) => {

@@ -198,6 +198,35 @@ fn channels_of_shards_decide_the_slot_and_are_no_keys() {
     });
 }
 
+/// Servers take the last place that is named for a result, whatever their own key finders say.
+#[test]
+fn every_place_for_a_result_is_a_key() {
+    for (command, expected) in [
+        ("GEORADIUS k 0 0 1 m STORE a STORE b", Some("k a b")),
+        ("GEORADIUS k 0 0 1 m storedist a ASC StoreDist b", Some("k a b")),
+        ("GEORADIUS k 0 0 1 m STOREDIST a STORE b STORE c", Some("k a b c")),
+        ("GEORADIUS k 0 0 1 m STORE STORE STORE b", Some("k STORE b")),
+        ("GEORADIUS k 0 0 1 m STORE store ASC", Some("k store")),
+        ("GEORADIUS k 0 0 1 m COUNT 2 STORE a STORE", Some("k a")),
+        ("GEORADIUS k 0 0 1 m STORE", Some("k")),
+        ("GEORADIUS k 0 0 1 m STORE 1 STORE 2 STORE 3 STORE 4", None),
+        ("GEORADIUSBYMEMBER k STORE 1 m STORE a STORE b", Some("k a b")),
+        ("GEORADIUSBYMEMBER k x 1 m STOREDIST a STOREDIST b", Some("k a b")),
+        ("GEORADIUSBYMEMBER k x 1 m STOREDIST", Some("k")),
+        ("SORT k STORE get STORE b", Some("k get b")),
+        ("SORT k STORE BY STORE b", Some("k BY b")),
+        ("SORT k store LIMIT ASC STORE b", Some("k LIMIT b")),
+        ("SORT k STORE a LIMIT 0 STORE STORE b", Some("k a b")),
+        ("SORT k GET STORE STORE b", Some("k b")),
+        ("SORT k STORE store ASC", Some("k store")),
+        ("SORT k STORE 1 STORE 2 STORE 3 STORE 4", None),
+    ] {
+        let words: Vec<_> = command.split(' ').map(str::to_owned).collect();
+        let keys = own_keys(&words).map(|keys| keys.join(" "));
+        assert_eq!(keys.as_deref(), expected, "{command}");
+    }
+}
+
 /// Keys of a command that is still arriving are told as soon as they can be.
 #[test]
 fn keys_are_known_early() {
@@ -228,4 +257,6 @@ fn keys_are_known_early() {
         Err(KeyError::Arriving),
     );
     check(&["SORT", "a", "STORE", "b"], 2, Err(KeyError::Arriving));
+    let radius: Vec<_> = "GEORADIUSBYMEMBER a x 1 m STORE b STORE c".split(' ').collect();
+    check(&radius, 7, Err(KeyError::Arriving));
 }

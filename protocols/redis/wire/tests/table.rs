@@ -10,7 +10,7 @@ use common::with_command;
 use tidegate_kit::{Flavour, Redis, Resp};
 use tidegate_redis_wire::reply::{Version, Writer};
 use tidegate_redis_wire::table::{
-    self, Access, Categories, Channels, Effect, Flags, RequestPolicy, ResponsePolicy, Row, Servers, Sharing, Unknown,
+    self, Access, Categories, Channels, Effect, Flags, RequestPolicy, ResponsePolicy, Row, Servers, Unknown,
 };
 
 /// Commands of which Redis 7.0 says something else than Valkey 8.0, whose word the table takes: new subcommands,
@@ -130,56 +130,49 @@ fn policies_and_accesses_are_read() {
     assert_eq!(row("GET a").unwrap().access(), Access::Read);
     assert_eq!(row("SET a b").unwrap().access(), Access::Write);
     assert_eq!(row("EVAL a 0").unwrap().access(), Access::Neither);
-    assert!(row("CONFIG GET a").unwrap().is_dangerous() && row("KEYS a").unwrap().is_dangerous());
-    assert!(!row("GET a").unwrap().is_dangerous());
-    assert!(row("GET a").unwrap().is_deterministic() && !row("RANDOMKEY").unwrap().is_deterministic());
 }
 
 #[test]
 fn effects_are_told() {
-    let check = |words: &str, effect: Effect, sharing: Sharing| {
+    let check = |words: &str, effect: Effect| {
         let words: Vec<&str> = words.split(' ').collect();
         let found = with_command(&words, |command| table::resolve(command).unwrap().effect(command));
-        assert_eq!((found, found.sharing()), (effect, sharing), "{words:?}");
+        assert_eq!(found, effect, "{words:?}");
     };
-    check("GET a", Effect::Plain, Sharing::Shared);
-    check("PUBLISH a b", Effect::Plain, Sharing::Shared);
-    check("EVAL x 0", Effect::Plain, Sharing::Shared);
-    check("SCRIPT LOAD x", Effect::Plain, Sharing::Shared);
-    check("BLPOP a 0", Effect::Blocks, Sharing::Held);
-    check("BZMPOP 0 1 a MIN", Effect::Blocks, Sharing::Held);
-    check("XREAD STREAMS block 0", Effect::Plain, Sharing::Shared);
-    check("XREAD COUNT 1 block 0 STREAMS a 0", Effect::Blocks, Sharing::Held);
-    check("XREADGROUP GROUP block c STREAMS a 0", Effect::Plain, Sharing::Shared);
-    check(
-        "XREADGROUP GROUP g c NOACK BLOCK 1 STREAMS a 0",
-        Effect::Blocks,
-        Sharing::Held,
-    );
-    check("WAIT 1 0", Effect::Waits, Sharing::Held);
-    check("MULTI", Effect::Multi, Sharing::Held);
-    check("WATCH a", Effect::Watch, Sharing::Held);
-    check("SELECT 1", Effect::Select, Sharing::Gateway);
-    check("AUTH a b", Effect::Auth, Sharing::Gateway);
-    check("HELLO 3", Effect::Hello, Sharing::Gateway);
-    check("CLIENT SETNAME a", Effect::Name, Sharing::Gateway);
-    check("client id", Effect::Identity, Sharing::Gateway);
-    check("CLIENT REPLY OFF", Effect::Reply, Sharing::Gateway);
-    check("CLIENT NO-EVICT on", Effect::Mode, Sharing::Held);
-    check("CLIENT TRACKING on", Effect::Tracking, Sharing::Held);
-    check("CLIENT KILL a", Effect::Clients, Sharing::Held);
-    check("READONLY", Effect::ReadOnly, Sharing::Gateway);
-    check("ASKING", Effect::Asking, Sharing::Gateway);
-    check("CLUSTER SLOTS", Effect::Topology, Sharing::Gateway);
-    check("CLUSTER KEYSLOT a", Effect::Plain, Sharing::Shared);
-    check("SCRIPT DEBUG YES", Effect::Debugger, Sharing::Held);
-    check("SUBSCRIBE a", Effect::Subscribe(Channels::Named), Sharing::Gateway);
-    check("SSUBSCRIBE a", Effect::Subscribe(Channels::Shard), Sharing::Gateway);
-    check("PUNSUBSCRIBE", Effect::Unsubscribe(Channels::Pattern), Sharing::Gateway);
-    check("MONITOR", Effect::Monitor, Sharing::Held);
-    check("PSYNC ? -1", Effect::Replication, Sharing::Held);
-    check("RESET", Effect::Reset, Sharing::Gateway);
-    check("QUIT", Effect::Quit, Sharing::Gateway);
+    check("GET a", Effect::Plain);
+    check("PUBLISH a b", Effect::Plain);
+    check("EVAL x 0", Effect::Plain);
+    check("SCRIPT LOAD x", Effect::Plain);
+    check("BLPOP a 0", Effect::Blocks);
+    check("BZMPOP 0 1 a MIN", Effect::Blocks);
+    check("XREAD STREAMS block 0", Effect::Plain);
+    check("XREAD COUNT 1 block 0 STREAMS a 0", Effect::Blocks);
+    check("XREADGROUP GROUP block c STREAMS a 0", Effect::Plain);
+    check("XREADGROUP GROUP g c NOACK BLOCK 1 STREAMS a 0", Effect::Blocks);
+    check("WAIT 1 0", Effect::Waits);
+    check("MULTI", Effect::Multi);
+    check("WATCH a", Effect::Watch);
+    check("SELECT 1", Effect::Select);
+    check("AUTH a b", Effect::Auth);
+    check("HELLO 3", Effect::Hello);
+    check("CLIENT SETNAME a", Effect::Name);
+    check("client id", Effect::Identity);
+    check("CLIENT REPLY OFF", Effect::Reply);
+    check("CLIENT NO-EVICT on", Effect::Mode);
+    check("CLIENT TRACKING on", Effect::Tracking);
+    check("CLIENT KILL a", Effect::Clients);
+    check("READONLY", Effect::ReadOnly);
+    check("ASKING", Effect::Asking);
+    check("CLUSTER SLOTS", Effect::Topology);
+    check("CLUSTER KEYSLOT a", Effect::Plain);
+    check("SCRIPT DEBUG YES", Effect::Debugger);
+    check("SUBSCRIBE a", Effect::Subscribe(Channels::Named));
+    check("SSUBSCRIBE a", Effect::Subscribe(Channels::Shard));
+    check("PUNSUBSCRIBE", Effect::Unsubscribe(Channels::Pattern));
+    check("MONITOR", Effect::Monitor);
+    check("PSYNC ? -1", Effect::Replication);
+    check("RESET", Effect::Reset);
+    check("QUIT", Effect::Quit);
     assert_eq!(Effect::of_unknown(b"Host:"), Effect::CrossProtocol);
     assert_eq!(Effect::of_unknown(b"json.get"), Effect::Plain);
 }

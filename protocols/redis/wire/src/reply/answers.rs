@@ -1,6 +1,6 @@
 //! Replies that the gateway makes itself.
 
-use super::{Redirect, Writer};
+use super::Writer;
 use crate::slot::Slot;
 
 /// What HELLO is answered with (`networking.c`, `helloCommand`).
@@ -60,57 +60,6 @@ pub struct SlotRange {
     pub last: Slot,
     /// The primary, then its replicas.
     pub nodes: Vec<Node>,
-}
-
-/// Answers CLUSTER SLOTS (`cluster.c`, `addNodeReplyForClusterSlot`).
-pub fn cluster_slots(writer: &mut Writer<'_>, ranges: &[SlotRange]) {
-    writer.array(ranges.len());
-    for range in ranges {
-        writer.array(2 + range.nodes.len());
-        writer.integer(range.first.number().into());
-        writer.integer(range.last.number().into());
-        for node in &range.nodes {
-            cluster_node(writer, node);
-        }
-    }
-}
-
-fn cluster_node(writer: &mut Writer<'_>, node: &Node) {
-    writer.array(4);
-    if node.endpoint.is_empty() {
-        writer.null();
-    } else {
-        writer.bulk(&node.endpoint);
-    }
-    writer.integer(node.port.into());
-    writer.bulk(&node.id);
-    // Redis says `*0` of no metadata in both versions, since it does not know the number beforehand.
-    if node.metadata.is_empty() {
-        writer.array(0);
-    } else {
-        writer.map(node.metadata.len());
-    }
-    for (name, value) in &node.metadata {
-        writer.bulk(name);
-        writer.bulk(value);
-    }
-}
-
-/// Answers SCAN and its kin: the next cursor, and what was found.
-pub fn scan<'k>(writer: &mut Writer<'_>, cursor: u64, found: impl ExactSizeIterator<Item = &'k [u8]>) {
-    writer.array(2);
-    writer.bulk(cursor.to_string());
-    writer.array(found.len());
-    for key in found {
-        writer.bulk(key);
-    }
-}
-
-/// `MOVED` or `ASK`.
-pub fn redirect(writer: &mut Writer<'_>, redirect: &Redirect<'_>) {
-    let word = if redirect.ask { "ASK" } else { "MOVED" };
-    let (slot, host, port) = (redirect.slot.number(), redirect.host.unwrap_or(""), redirect.port);
-    writer.error(&format!("{word} {slot} {host}:{port}"));
 }
 
 /// Confirms that a subscription began or ended: its kind (`subscribe`, `punsubscribe`, …), its channel, and how many

@@ -9,7 +9,7 @@ mod tests;
 mod value;
 mod writer;
 
-pub use answers::{Hello, Node, SlotRange, cluster_slots, hello, redirect, scan, subscription};
+pub use answers::{Hello, Node, SlotRange, hello, subscription};
 pub use cursor::{Cursor, Walk};
 pub use failure::{Code, Failure, Redirect};
 pub use kind::Kind;

@@ -80,11 +80,6 @@ impl<'a> Writer<'a> {
         self.either("$-1\r\n", "_\r\n");
     }
 
-    /// Nothing, where an array could be.
-    pub fn null_array(&mut self) {
-        self.either("*-1\r\n", "_\r\n");
-    }
-
     /// Yes or no.
     pub fn boolean(&mut self, yes: bool) {
         let (old, new) = if yes {
@@ -105,14 +100,6 @@ impl<'a> Writer<'a> {
         match self.version {
             Version::Resp2 => self.bulk(text),
             Version::Resp3 => self.line(b',', text.as_bytes()),
-        }
-    }
-
-    /// A whole number of any size, in digits.
-    pub fn big_number(&mut self, digits: &str) {
-        match self.version {
-            Version::Resp2 => self.bulk(digits),
-            Version::Resp3 => self.line(b'(', digits.as_bytes()),
         }
     }
 

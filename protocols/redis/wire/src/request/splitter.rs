@@ -87,8 +87,6 @@ pub struct More<'a> {
     pub command: Option<Command<'a>>,
     /// It goes on for at least so many bytes.
     pub missing: usize,
-    /// Whether it ends behind those: only the end of its last argument is missing.
-    pub exact: bool,
 }
 
 /// How far a command that flows by was passed.
@@ -251,8 +249,6 @@ impl Splitter {
         Step::More(More {
             command: Some(Command::new(bytes, place.count, place.here, place.spans)),
             missing: missing.unwrap_or(1),
-            // A missing header tells nothing of what is behind it.
-            exact: missing.is_some() && place.here + 1 == place.count,
         })
     }
 
@@ -293,9 +289,5 @@ impl Splitter {
 }
 
 fn more<'a>(missing: usize) -> Step<'a> {
-    Step::More(More {
-        command: None,
-        missing,
-        exact: false,
-    })
+    Step::More(More { command: None, missing })
 }

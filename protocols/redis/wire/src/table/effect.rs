@@ -77,17 +77,6 @@ pub enum Channels {
     Shard,
 }
 
-/// What an effect asks of the connection to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sharing {
-    /// Can run on a connection that many clients share.
-    Shared,
-    /// Needs a connection that is the client's alone, from here until the state is gone.
-    Held,
-    /// Is the gateway's own business: to keep, to answer, or to translate; it does not reach a shared connection.
-    Gateway,
-}
-
 impl Effect {
     /// What a command of this name does, as far as the name says. `COMMAND` knows nothing of it, so it is written by
     /// hand.
@@ -149,41 +138,6 @@ impl Effect {
             Self::CrossProtocol
         } else {
             Self::Plain
-        }
-    }
-
-    /// What it asks of the connection.
-    pub fn sharing(self) -> Sharing {
-        match self {
-            Self::Plain | Self::MayBlock => Sharing::Shared,
-            Self::Blocks
-            | Self::Waits
-            | Self::Multi
-            | Self::Exec
-            | Self::Discard
-            | Self::Watch
-            | Self::Unwatch
-            | Self::Mode
-            | Self::Tracking
-            | Self::Clients
-            | Self::Debugger
-            | Self::Monitor
-            | Self::Replication => Sharing::Held,
-            Self::Select
-            | Self::Auth
-            | Self::Hello
-            | Self::Name
-            | Self::Identity
-            | Self::Reply
-            | Self::ReadOnly
-            | Self::ReadWrite
-            | Self::Asking
-            | Self::Topology
-            | Self::Subscribe(_)
-            | Self::Unsubscribe(_)
-            | Self::Reset
-            | Self::Quit
-            | Self::CrossProtocol => Sharing::Gateway,
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum KeyError {
 }
 
 impl Row {
-    /// Where the keys of a command stand: what `COMMAND GETKEYS` says of it.
+    /// Where the keys of a command stand: what `COMMAND GETKEYS` says of it, and every place that a result may go to.
     pub fn keys(&self, command: &Command<'_>) -> Result<Keys, KeyError> {
         self.keys_if(command, |spec| !spec.flags.has(KeyFlags::NOT_KEY))
     }
@@ -65,7 +65,6 @@ impl Row {
                 Ok(Some(range)) => keys.push(range)?,
                 Ok(None) => (),
                 Err(KeyError::Invalid) if self.flags.has(Flags::NO_MANDATORY_KEYS) => return Ok(Keys::default()),
-                Err(KeyError::Invalid) if self.name.starts_with("georadius") => return georadius(command),
                 Err(error) => return Err(error),
             }
         }
@@ -118,17 +117,17 @@ impl Keys {
         Ok(())
     }
 
-    /// Adds the key that a result goes to, if there is one.
-    fn push_store(&mut self, at: Option<usize>) -> Result<(), KeyError> {
-        let Some(at) = at else {
-            return Ok(());
-        };
-        self.push(KeyRange {
-            first: at,
-            last: at,
-            step: 1,
-            flags: KeyFlags::OW.or(KeyFlags::UPDATE),
-        })
+    /// Adds the key that a result goes to, if it is there. Says how many arguments that were, with the word before it.
+    fn push_store(&mut self, at: usize, command: &Command<'_>) -> Result<usize, KeyError> {
+        if at < command.count() {
+            self.push(KeyRange {
+                first: at,
+                last: at,
+                step: 1,
+                flags: KeyFlags::OW.or(KeyFlags::UPDATE),
+            })?;
+        }
+        Ok(2)
     }
 
     fn one(first: usize, last: usize, flags: KeyFlags) -> Self {
@@ -249,47 +248,43 @@ fn by_hand(name: &str, command: &Command<'_>) -> Option<Result<Keys, KeyError>> 
     Some(match name {
         "sort" => sort(command),
         "sort_ro" => Ok(Keys::one(1, 1, KeyFlags::RO.or(KeyFlags::ACCESS))),
+        "georadius" => georadius(command, 6),
+        "georadiusbymember" => georadius(command, 5),
         "migrate" => migrate(command),
         "xread" | "xreadgroup" => xread(command),
         _ => return None,
     })
 }
 
-/// SORT key … STORE destination, of which the last counts (`db.c`, `sortGetKeys`). Keys behind BY and GET depend on
-/// what is stored; clusters refuse them.
+/// SORT key … STORE destination (`sort.c`, `sortCommandGeneric`). Of several destinations the last counts, but none is to
+/// be one that a client may not write to. Keys behind BY and GET depend on what is stored; clusters refuse them.
 fn sort(command: &Command<'_>) -> Result<Keys, KeyError> {
     let mut keys = Keys::one(1, 1, KeyFlags::RO.or(KeyFlags::ACCESS));
-    let mut store = None;
     let mut at = 2;
     while at < command.count() {
         let word = argument(command, at)?;
-        if is(word, b"STORE") && at + 1 < command.count() {
-            store = Some(at + 1);
-        }
         at += match () {
+            () if is(word, b"STORE") => keys.push_store(at + 1, command)?,
             () if is(word, b"LIMIT") => 3,
             () if is(word, b"GET") || is(word, b"BY") => 2,
             () => 1,
         };
     }
-    keys.push_store(store)?;
     Ok(keys)
 }
 
-/// GEORADIUS key … STORE key, where a word without a key behind it spoils the specifications (`db.c`,
-/// `georadiusGetKeys`): then the last that has one counts.
-fn georadius(command: &Command<'_>) -> Result<Keys, KeyError> {
+/// GEORADIUS key … STORE key, whose options stand from an index on (`geo.c`, `georadiusGeneric`). As of SORT, the last
+/// destination counts; the key specifications tell of the first.
+fn georadius(command: &Command<'_>, options: usize) -> Result<Keys, KeyError> {
     let mut keys = Keys::one(1, 1, KeyFlags::RO.or(KeyFlags::ACCESS));
-    let mut store = None;
-    let mut at = 5;
-    while at + 1 < command.count() {
-        if command.is(at, b"STORE") || command.is(at, b"STOREDIST") {
-            store = Some(at + 1);
-            at += 1;
-        }
-        at += 1;
+    let mut at = options;
+    while at < command.count() {
+        let word = argument(command, at)?;
+        at += match () {
+            () if is(word, b"STORE") || is(word, b"STOREDIST") => keys.push_store(at + 1, command)?,
+            () => 1,
+        };
     }
-    keys.push_store(store)?;
     Ok(keys)
 }
 

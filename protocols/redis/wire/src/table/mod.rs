@@ -10,7 +10,7 @@ mod keys;
 mod make;
 mod row;
 
-pub use effect::{Channels, Effect, Sharing};
+pub use effect::{Channels, Effect};
 pub use flag::{Categories, Flags, KeyFlags, Servers};
 pub use info::info;
 pub use keys::{CrossSlot, KeyError, KeyRange, Keys};

@@ -153,11 +153,6 @@ impl Row {
         }
     }
 
-    /// Whether it is for administrators, or to be kept from most.
-    pub fn is_dangerous(&self) -> bool {
-        self.flags.has(Flags::ADMIN) || self.categories.has(Categories::DANGEROUS)
-    }
-
     /// Which nodes of a cluster it goes to.
     pub fn request_policy(&self) -> RequestPolicy {
         match self.tip("request_policy:") {
@@ -182,11 +177,6 @@ impl Row {
             Some(_) => ResponsePolicy::Special,
             None => ResponsePolicy::Joined,
         }
-    }
-
-    /// Whether the same command on the same data may be answered in another way.
-    pub fn is_deterministic(&self) -> bool {
-        !self.tips.contains(&"nondeterministic_output")
     }
 
     fn tip(&self, name: &str) -> Option<&'static str> {

@@ -15,8 +15,6 @@ pub struct Place<'a> {
 pub struct Master {
     /// Counts the failovers: of two sentinels, the one that says the higher number is right.
     pub config_epoch: u64,
-    /// How many sentinels must agree that it is down.
-    pub quorum: u64,
 }
 
 /// A server that a sentinel watches: an entry of SENTINEL REPLICAS.
@@ -42,18 +40,15 @@ pub fn place<'a>(reply: &Value<'a>) -> Result<Option<Place<'a>>, ReplyError> {
 impl Master {
     /// From the reply to SENTINEL MASTER.
     pub fn read(reply: &Value<'_>) -> Result<Self, ReplyError> {
-        let (mut config_epoch, mut quorum) = (None, None);
+        let mut config_epoch = None;
         for pair in reply.pairs().ok_or(ReplyError::Value)? {
             let (name, value) = pair?;
-            match name.text() {
-                Some(b"config-epoch") => config_epoch = value.text().and_then(unsigned),
-                Some(b"quorum") => quorum = value.text().and_then(unsigned),
-                _ => {}
+            if name.text() == Some(b"config-epoch") {
+                config_epoch = value.text().and_then(unsigned);
             }
         }
         Ok(Self {
             config_epoch: config_epoch.ok_or(ReplyError::Value)?,
-            quorum: quorum.ok_or(ReplyError::Value)?,
         })
     }
 }
