@@ -14,12 +14,12 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
     }
 }
 
-/// Polls `condition` for ten seconds and fails the test with `what` when it never holds.
+/// Polls `condition` for thirty seconds and fails the test with `what` when it never holds.
 #[track_caller]
 pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
     assert!(
-        wait_until(Duration::from_secs(10), condition),
-        "not within 10 s: {what}"
+        wait_until(Duration::from_secs(30), condition),
+        "not within 30 s: {what}"
     );
 }
 

@@ -167,8 +167,8 @@ pub(super) fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Fut
         let start = Instant::now();
         while !condition() {
             assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "not within 20 s: {what} ({caller})"
+                start.elapsed() < Duration::from_secs(60),
+                "not within 60 s: {what} ({caller})"
             );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

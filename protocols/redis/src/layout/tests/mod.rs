@@ -22,7 +22,7 @@ use crate::plan::RedisPlan;
 use crate::{Redis, RedisCluster, targets};
 
 /// How soon after a change the layout must be right.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(10);
 
 /// A cluster of the configuration, which is followed as in a gateway.
 struct Followed {
