@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -131,6 +132,30 @@ fn an_old_connection_that_says_nothing_is_given_up() {
             client.ask(&["GET", "a"]) == Resp::Bulk(b"1".to_vec())
         });
     }
+}
+
+/// Who always has something under way leaves an old connection all the same.
+#[test]
+fn who_never_stops_asking_leaves_an_old_connection() {
+    let both = start(
+        Flavour::Redis,
+        &json!({ "pool": { "shared": 1, "max_lifetime": "1s" } }),
+    );
+    let mut client = both.client();
+    let mut connections = BTreeSet::new();
+    client.command(&["GET", "a"]);
+    let begin = Instant::now();
+    while connections.len() < 3 {
+        assert!(begin.elapsed() < PATIENCE, "it stays on {connections:?}");
+        for _ in 0..100 {
+            client.command(&["GET", "a"]);
+            assert_eq!(client.reply(), Resp::Null);
+        }
+        let list = both.server.ask(&["CLIENT", "LIST"]).text();
+        let asking = list.lines().filter(|line| line.contains(" cmd=get "));
+        connections.extend(asking.filter_map(|line| line.split(' ').next().map(str::to_owned)));
+    }
+    assert_eq!(client.reply(), Resp::Null);
 }
 
 /// A server that stands still is given up, and what was asked of it is answered once.

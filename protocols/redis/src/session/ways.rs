@@ -62,6 +62,8 @@ impl Session {
             Some(seat) if seat.line.is_lost() && (!way.owed.is_empty() || seat.has_mail()) => return Poll::Pending,
             Some(seat) if seat.line.is_lost() => way.seat = None,
             Some(seat) if seat.line.retires() && way.owed.is_empty() => way.seat = None,
+            // Who never stops asking would never leave it.
+            Some(seat) if seat.line.retires() => return Poll::Pending,
             Some(_) => return Poll::Ready(Ok(at)),
             None => {}
         }
