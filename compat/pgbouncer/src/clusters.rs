@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use tidegate_config::quoted;
+
 use crate::listeners::named;
 use crate::login::Login;
-use crate::out::{Out, quoted};
+use crate::out::Out;
 use crate::place::Notes;
 use crate::pools;
 use crate::read::{Entry, Ini};

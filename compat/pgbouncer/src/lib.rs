@@ -27,12 +27,12 @@ mod transport;
 mod users;
 mod value;
 
-use tidegate_config::Mistake;
+use tidegate_config::{Mistake, quoted};
 
 use clusters::Clusters;
 use files::Files;
 use login::Login;
-use out::{Out, last, quoted};
+use out::{Out, last};
 use place::Notes;
 use read::Ini;
 

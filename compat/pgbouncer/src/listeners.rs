@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 
+use tidegate_config::quoted;
+
 use crate::access::{Access, Tls, trusting};
 use crate::clusters::Clusters;
 use crate::files::Files;
 use crate::hba::{self, Rule};
 use crate::ident::{self, Mapping};
 use crate::login::Login;
-use crate::out::{Out, key, quoted};
+use crate::out::{Out, key};
 use crate::place::{Notes, Place};
 use crate::read::Ini;
 use crate::routes::routes;

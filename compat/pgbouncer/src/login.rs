@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 
+use tidegate_config::quoted;
+
 use crate::access::Access;
 use crate::clusters::Clusters;
 use crate::files::Files;
 use crate::listeners::named;
-use crate::out::{Out, quoted};
+use crate::out::Out;
 use crate::place::{Notes, Place};
 use crate::read::{Entry, Ini};
 use crate::users;

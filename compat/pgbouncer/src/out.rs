@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
 
+use tidegate_config::quoted;
+
 use crate::place::{Place, Warning};
 
 /// The lines of a configuration, each with the place that it comes from.
@@ -83,47 +85,7 @@ pub(crate) fn last(file: &str) -> String {
     name.chars().filter(|char| !char.is_control()).collect()
 }
 
-/// A text as YAML that Tidegate reads as this text: what stands in quotes is no number, and a `$` begins no variable.
-pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || "_-".contains(char))
-        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str());
-    if is_plain {
-        return text.to_owned();
-    }
-    let mut out = "\"".to_owned();
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '$' => out.push_str("$$"),
-            char if char.is_control() || !char.is_ascii() => drop(write!(out, "\\U{:08X}", u32::from(char))),
-            char => out.push(char),
-        }
-    }
-    out.push('"');
-    out
-}
-
 /// A name as a key, in which nothing is a variable.
 pub(crate) fn key(name: &str) -> String {
     quoted(name).replace("$$", "$")
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use tidegate_config::{Document, Path};
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn what_is_quoted_is_read_as_it_was(text in ".*") {
-            let document = Document::parse("t.yaml", format!("key: {}\n", quoted(&text))).unwrap();
-            let read = document.node(Path::root().key("key")).unwrap();
-            prop_assert_eq!(read.text().map(str::to_owned), Some(text.replace('$', "$$")));
-        }
-    }
 }

@@ -1,5 +1,7 @@
+use tidegate_config::quoted;
+
 use crate::listeners::named;
-use crate::out::{Out, quoted};
+use crate::out::Out;
 use crate::place::{Notes, Place};
 use crate::read::{Entry, Ini};
 use crate::settings::Settings;

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
+use tidegate_config::quoted;
+
 use crate::access::{Access, Grant};
 use crate::clusters::Clusters;
-use crate::out::quoted;
 use crate::place::{Notes, Place};
 use crate::read::{Entry, Ini};
 

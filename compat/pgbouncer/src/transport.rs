@@ -1,5 +1,7 @@
+use tidegate_config::quoted;
+
 use crate::access::Tls;
-use crate::out::{Out, quoted};
+use crate::out::Out;
 use crate::place::{Notes, Place};
 use crate::settings::Settings;
 
