@@ -89,8 +89,9 @@ enum Import {
 
 #[derive(Debug, clap::Args)]
 struct File {
-    /// The configuration, YAML or TOML; without it ./tidegate.yaml, then /etc/tidegate/tidegate.yaml.
-    #[arg(short, long = "config", value_name = "FILE", env = "TIDEGATE_CONFIG")]
+    /// The configuration, YAML or TOML; without it that of the variable TIDEGATE_CONFIG, then ./tidegate.yaml, then
+    /// /etc/tidegate/tidegate.yaml.
+    #[arg(short, long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
     /// PgBouncer's configuration in its place, as it is: the files of PgBouncer are turned into a configuration whenever they are read.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
@@ -104,7 +105,9 @@ impl File {
             return Ok(Origin::PgBouncer(file));
         }
         let usual = ["tidegate.yaml", "/etc/tidegate/tidegate.yaml"].map(PathBuf::from);
-        let found = self.config.or_else(|| usual.into_iter().find(|path| path.is_file()));
+        let variable = std::env::var_os("TIDEGATE_CONFIG").filter(|name| !name.is_empty());
+        let named = self.config.or(variable.map(PathBuf::from));
+        let found = named.or_else(|| usual.into_iter().find(|path| path.is_file()));
         found.map(Origin::Own).ok_or_else(|| {
             eprintln!(
                 "tidegate: no configuration: give one with -c FILE, or make one with `tidegate config init` \

@@ -279,6 +279,12 @@ fn the_effective_configuration_has_overrides_and_no_secrets() {
         .complains("ADDRESS");
     let by_variable = common::with(&folder, &["check"], &[("TIDEGATE_CONFIG", "other.yaml")]);
     by_variable.ends(1).complains("other.yaml: cannot read");
+    // What the command line says comes first.
+    let by_option = ["check", "--pgbouncer", "pgbouncer.ini"];
+    let by_option = common::with(&folder, &by_option, &[("TIDEGATE_CONFIG", "other.yaml")]);
+    by_option.ends(1).complains("pgbouncer.ini");
+    let both = tidegate(&folder, &["check", "-c", "other.yaml", "--pgbouncer", "pgbouncer.ini"]);
+    both.ends(2).complains("cannot be used with");
 }
 
 #[test]
