@@ -195,21 +195,9 @@ impl Pin {
 
     /// A command with this effect was sent.
     pub(crate) fn sent(&mut self, effect: Effect) {
-        match effect {
-            Effect::Monitor => {
-                self.streams = true;
-                self.expected.clear();
-            }
-            Effect::Mode
-            | Effect::Tracking
-            | Effect::Debugger
-            | Effect::Select
-            | Effect::Name
-            | Effect::Reply
-            | Effect::ReadOnly
-            | Effect::ReadWrite
-            | Effect::Asking => self.for_good = true,
-            _ => {}
+        if effect == Effect::Monitor {
+            self.streams = true;
+            self.expected.clear();
         }
         if !self.streams {
             self.expected.push_back(effect);
@@ -233,10 +221,28 @@ impl Pin {
                 self.transaction = false;
                 self.watching = false;
             }
-            _ => {}
+            // What the server has refused has left nothing.
+            (_, Outcome::Failed) => {}
+            (effect, _) => self.for_good |= lasts(effect),
         }
         Ok(())
     }
+}
+
+/// Whether a command with this effect leaves something that only the connection's end takes away.
+fn lasts(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Mode
+            | Effect::Tracking
+            | Effect::Debugger
+            | Effect::Select
+            | Effect::Name
+            | Effect::Reply
+            | Effect::ReadOnly
+            | Effect::ReadWrite
+            | Effect::Asking
+    )
 }
 
 #[cfg(test)]
@@ -442,6 +448,21 @@ mod tests {
         pin.answered(Outcome::Aborted).unwrap();
         assert!(pin.is_clean());
         assert_eq!(pin.answered(Outcome::Ok), Err(OutOfStep));
+    }
+
+    /// A word that the server does not know costs the client nothing.
+    #[test]
+    fn what_was_refused_leaves_nothing() {
+        let mut pin = Pin::default();
+        for effect in [Effect::Mode, Effect::Tracking, Effect::Select] {
+            pin.sent(effect);
+            assert!(!pin.is_clean());
+            pin.answered(Outcome::Failed).unwrap();
+            assert!(pin.is_clean());
+        }
+        pin.sent(Effect::Mode);
+        pin.answered(Outcome::Ok).unwrap();
+        assert!(!pin.is_clean());
     }
 
     /// What counts is what the server does with a command when its turn comes, and not what was known when it was sent.
