@@ -315,3 +315,27 @@ fn who_does_not_read_is_closed_in_time() {
     eventually("it is closed", || both.house.clients().is_empty());
     eventually("its connection too", || both.house.lent() == 0);
 }
+
+/// What a newer server may know about its connection to a client is not asked of one that many share.
+#[test]
+fn subcommands_of_client_that_nobody_knows() {
+    for flavour in Flavour::ALL {
+        let both = Both::start(flavour);
+        let (mut client, mut direct) = (both.client(), both.server.client());
+        for words in [&["CLIENT", "MAINT_NOTIFICATIONS", "ON"][..], &["client", "fo\ro"]] {
+            assert_eq!(client.ask(words), direct.ask(words));
+        }
+        for client in [&mut client, &mut direct] {
+            assert_eq!(client.ask(&["MULTI"]), simple("OK"));
+            assert!(
+                client
+                    .ask(&["CLIENT", "FOO"])
+                    .text()
+                    .starts_with("ERR unknown subcommand")
+            );
+            assert!(client.ask(&["EXEC"]).text().starts_with("EXECABORT"));
+        }
+        assert!(client.ask(&["HELLO", "3"]).get("server").is_some());
+        assert_eq!(both.house.lent(), 0);
+    }
+}

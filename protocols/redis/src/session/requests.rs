@@ -172,6 +172,9 @@ impl Session {
             return self.answer_error(&text);
         }
         let place = pin::place(self.own.as_ref().map(|own| &own.pin), effect);
+        if let Some(words) = unknown_to_clients(command) {
+            return self.answer_instead(place, row, effect, words.as_bytes());
+        }
         match self.show(cx, command, row, false) {
             Showing::Waits => return false,
             Showing::Answered(words) => return self.answer_instead(place, row, effect, &words),
@@ -279,6 +282,20 @@ impl Session {
     }
 }
 
+/// The answer to a subcommand of CLIENT that the table does not have. It is about the connection to the client, and that
+/// of a newer server could leave something on one that others share.
+fn unknown_to_clients(command: &Command<'_>) -> Option<String> {
+    if !command.name().eq_ignore_ascii_case(b"CLIENT") {
+        return None;
+    }
+    let Err(Unknown::Subcommand(_)) = table::resolve(command) else {
+        return None;
+    };
+    let name = command.argument(1)?;
+    let shown: String = String::from_utf8_lossy(name.get(..128).unwrap_or(name)).replace(['\r', '\n'], " ");
+    Some(format!("-ERR unknown subcommand '{shown}'. Try CLIENT HELP.\r\n"))
+}
+
 /// What a command is, and what it does to a connection.
 pub(super) fn effect_of(command: &Command<'_>) -> (Option<&'static Row>, Effect) {
     match table::resolve(command) {
@@ -286,8 +303,6 @@ pub(super) fn effect_of(command: &Command<'_>) -> (Option<&'static Row>, Effect)
         Ok(row) if !row.accepts(command.count()) => (Some(row), Effect::Plain),
         Ok(row) => (Some(row), row.effect(command)),
         Err(Unknown::Command) => (None, Effect::of_unknown(command.name())),
-        // One of a newer server's may leave something on the connection.
-        Err(Unknown::Subcommand(_)) if command.name().eq_ignore_ascii_case(b"CLIENT") => (None, Effect::Mode),
         Err(Unknown::Subcommand(_)) => (None, Effect::Plain),
     }
 }
