@@ -89,7 +89,7 @@ enum Import {
 
 #[derive(Debug, clap::Args)]
 struct File {
-    /// The configuration, YAML or TOML; without it that of the variable TIDEGATE_CONFIG, then ./tidegate.yaml, then
+    /// The configuration, YAML or TOML; without it that of the variable `TIDEGATE_CONFIG`, then ./tidegate.yaml, then
     /// /etc/tidegate/tidegate.yaml.
     #[arg(short, long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
