@@ -54,9 +54,13 @@ fn what_passes_allocates_nothing() {
         request::command(&mut stream, &words);
     }
     let answers = b"+OK\r\n-MOVED 1 a:1\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n%1\r\n+k\r\n,1.5\r\n";
-    let region = Region::new(ALLOCATOR);
-    let (keys, values) = (commands(&stream), replies(answers));
-    let change = region.change();
-    assert_eq!((keys, values), (19, 4));
-    assert_eq!((change.allocations, change.reallocations), (0, 0));
+    let measure = || {
+        let region = Region::new(ALLOCATOR);
+        let (keys, values) = (commands(&stream), replies(answers));
+        let change = region.change();
+        assert_eq!((keys, values), (19, 4));
+        change.allocations + change.reallocations
+    };
+    // The harness has a thread of its own, which may allocate meanwhile; what is measured does the same every time.
+    assert_eq!((0..10).map(|_| measure()).min(), Some(0));
 }
