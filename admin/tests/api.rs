@@ -63,6 +63,7 @@ fn client(id: u64, core: usize) -> ClientView {
         state: "idle",
         tls: true,
         age: Duration::from_millis(1500),
+        asked: None,
         exchanges: 7,
         core,
     }

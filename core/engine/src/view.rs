@@ -55,6 +55,8 @@ pub struct ClientView {
     pub tls: bool,
     /// How long it has been connected.
     pub age: Duration,
+    /// How long ago its latest request came, where that is known; a client that waits has waited since.
+    pub asked: Option<Duration>,
     /// Exchanges done.
     pub exchanges: u64,
     /// The core that it lives on.

@@ -2,12 +2,12 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError};
+use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError, VirtualDatabase};
 use tidegate_limit::Concurrency;
 use tidegate_postgres_wire::login::{Disguise, Stored, Verifier};
 use tidegate_telemetry::Registry;
@@ -17,6 +17,7 @@ use crate::dial::{SaltedCache, fill};
 use crate::metrics::Families;
 use crate::plan::PostgresPlan;
 use crate::room::PostgresRoom;
+use crate::totals::Totals;
 
 /// PostgreSQL, as the engine knows it: the plan, and what the login threads share.
 pub struct Postgres {
@@ -28,6 +29,7 @@ pub struct Postgres {
     lookups: Lookups,
     per_user: Concurrency<String>,
     families: Families,
+    console: OnceLock<Arc<dyn VirtualDatabase>>,
     this: Weak<Self>,
 }
 
@@ -47,6 +49,7 @@ impl Postgres {
             lookups: Lookups::default(),
             per_user: Concurrency::default(),
             families: Families::new(registry),
+            console: OnceLock::new(),
             this: this.clone(),
         })
     }
@@ -55,6 +58,16 @@ impl Postgres {
     pub fn install(&self, plan: PostgresPlan) {
         self.plan.store(Arc::new(plan));
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Answers the console of every listener by this from now on; what is given first stays.
+    pub fn answer_by(&self, console: Arc<dyn VirtualDatabase>) {
+        let _ = self.console.set(console);
+    }
+
+    /// What its clients have come to since the process began.
+    pub fn totals(&self) -> Vec<Totals> {
+        self.families.totals()
     }
 
     /// Why clients could not be served now: the clusters of which no endpoint was seen to be well. Empty when ready.
@@ -106,6 +119,10 @@ impl Postgres {
 
     pub(crate) fn families(&self) -> &Families {
         &self.families
+    }
+
+    pub(crate) fn console(&self) -> Option<&Arc<dyn VirtualDatabase>> {
+        self.console.get()
     }
 
     /// Clients with the same home share a core, and so their pools.

@@ -369,6 +369,7 @@ impl Room for PostgresRoom {
                 state: state.label(),
                 tls: shared.is_tls,
                 age: now.saturating_duration_since(shared.since),
+                asked: Some(now.saturating_duration_since(shared.asked.get())),
                 exchanges: shared.exchanges.get(),
                 core: self.core.index,
             });

@@ -340,6 +340,7 @@ impl Room for RedisRoom {
                 state: shared.state.get(),
                 tls: shared.is_tls,
                 age: now.saturating_duration_since(shared.since),
+                asked: None,
                 exchanges: shared.exchanges.get(),
                 core: self.core.index,
             });

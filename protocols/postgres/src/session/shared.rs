@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) application_name: RefCell<String>,
     pub(crate) state: Cell<State>,
     pub(crate) exchanges: Cell<u64>,
+    /// When its latest request came that needed a server.
+    pub(crate) asked: Cell<Instant>,
     pub(crate) lent: RefCell<Option<Lent>>,
     cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -81,6 +83,7 @@ impl Shared {
         application_name: String,
         permit: Option<Permit<String>>,
     ) -> Rc<Self> {
+        let now = Instant::now();
         Rc::new(Self {
             slot,
             serial,
@@ -90,10 +93,11 @@ impl Shared {
             listener,
             peer,
             is_tls,
-            since: Instant::now(),
+            since: now,
             application_name: RefCell::new(application_name),
             state: Cell::new(State::Login),
             exchanges: Cell::new(0),
+            asked: Cell::new(now),
             lent: RefCell::new(None),
             cancelled: Cell::new(false),
             waker: RefCell::new(None),
