@@ -1,0 +1,282 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rustix::process::{Signal, getpid, kill_process};
+use serde_json::Value as Json;
+use tidegate_admin::Source;
+use tidegate_base::Address;
+use tidegate_engine::{ListenerView, Protocol, RoomView, VirtualDatabase};
+use tidegate_pgbouncer::console::{
+    ClusterOf, Console, Ending, Layout, Named, PERIOD, Setting, Subject, Sums, Totals, UserOf,
+};
+use tidegate_postgres::{PoolMode, PostgresCluster, PostgresListener};
+use tokio::runtime::Handle;
+
+use super::{Gateway, needs_restart};
+use crate::registry::Config;
+use crate::version::VERSION;
+
+/// The gateway as its console knows it.
+struct Post {
+    gateway: Weak<Gateway>,
+    /// Where work goes that is done whole whoever leaves meanwhile.
+    control: Handle,
+    has_signalled: Arc<AtomicBool>,
+}
+
+/// The console of a gateway that is being made, on the control plane.
+pub(super) fn open(gateway: Weak<Gateway>) -> Arc<dyn VirtualDatabase> {
+    let console = Arc::new(Console::new(Post {
+        gateway,
+        control: Handle::current(),
+        has_signalled: Arc::default(),
+    }));
+    tokio::spawn(keep_averages(Arc::downgrade(&console)));
+    console
+}
+
+async fn keep_averages(console: Weak<Console<Post>>) {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        match console.upgrade() {
+            Some(console) => console.turn(),
+            None => return,
+        }
+    }
+}
+
+/// Makes the process ready for its end, and then ends it as the signal does that ends it gently.
+async fn end(gateway: Weak<Gateway>, ending: Ending, has_signalled: Arc<AtomicBool>) {
+    let Some(gateway) = gateway.upgrade() else { return };
+    let engine = &gateway.engine;
+    let is_ending = match ending {
+        Ending::Now => {
+            let is_ending = engine.is_draining();
+            engine.drain(Duration::ZERO).await;
+            is_ending
+        }
+        Ending::WhenServersRest => engine.is_draining(),
+        Ending::WhenClientsLeave => {
+            engine.wait_for_clients().await;
+            engine.is_draining()
+        }
+    };
+    // Who stops the gateway takes it whole.
+    drop(gateway);
+    // A second signal would end the process without a word.
+    if !is_ending
+        && !has_signalled.swap(true, Ordering::Relaxed)
+        && let Err(error) = kill_process(getpid(), Signal::TERM)
+    {
+        tracing::error!(%error, "cannot end the process");
+    }
+}
+
+impl Subject for Post {
+    fn version(&self) -> &str {
+        VERSION.version
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn views(&self) -> BoxFuture<'_, (Vec<ListenerView>, Vec<RoomView>)> {
+        async {
+            let Some(gateway) = self.gateway.upgrade() else {
+                return Default::default();
+            };
+            let protocol = gateway.protocols.postgres().name();
+            let mut listeners = gateway.engine.listeners().await;
+            listeners.retain(|listener| listener.protocol == protocol);
+            let mut rooms = gateway.engine.rooms().await;
+            for room in &mut rooms {
+                room.clients.retain(|client| client.protocol == protocol);
+                room.pools.retain(|pool| pool.protocol == protocol);
+                room.servers.retain(|server| server.protocol == protocol);
+            }
+            (listeners, rooms)
+        }
+        .boxed()
+    }
+
+    fn layout(&self) -> BoxFuture<'_, Layout> {
+        async {
+            match self.gateway.upgrade() {
+                Some(gateway) => layout(&gateway.force.lock().await.loaded.config),
+                None => Layout::default(),
+            }
+        }
+        .boxed()
+    }
+
+    fn settings(&self) -> BoxFuture<'_, Vec<Setting>> {
+        async {
+            let mut settings = Vec::new();
+            if let Some(gateway) = self.gateway.upgrade() {
+                flatten(String::new(), &Source::config(&*gateway).await, &mut settings);
+            }
+            settings
+        }
+        .boxed()
+    }
+
+    fn totals(&self) -> Vec<Totals> {
+        let gateway = self.gateway.upgrade();
+        let totals = gateway.map(|gateway| gateway.protocols.postgres().totals());
+        totals.into_iter().flatten().map(of_group).collect()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>> {
+        async {
+            let Some(gateway) = self.gateway.upgrade() else {
+                return Err(vec!["the gateway is shutting down".to_owned()]);
+            };
+            let reloading = self.control.spawn(async move { gateway.reload().await });
+            match reloading.await {
+                Ok(outcome) => outcome.map(drop),
+                Err(error) => Err(vec![error.to_string()]),
+            }
+        }
+        .boxed()
+    }
+
+    fn end(&self, ending: Ending) {
+        tracing::info!(?ending, "the console asks for an end");
+        let has_signalled = Arc::clone(&self.has_signalled);
+        self.control
+            .spawn(end(Weak::clone(&self.gateway), ending, has_signalled));
+    }
+}
+
+fn of_group(group: tidegate_postgres::Totals) -> Totals {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    Totals {
+        cluster: group.cluster,
+        database: group.database,
+        sums: Sums {
+            assignments: group.assignments,
+            transactions: group.transactions,
+            queries: group.queries,
+            received: group.received,
+            sent: group.sent,
+            transaction_us: micros(group.transaction_time),
+            query_us: micros(group.query_time),
+            wait_us: micros(group.wait_time),
+        },
+    }
+}
+
+fn layout(config: &Config) -> Layout {
+    let (listeners, clusters) = config.postgres();
+    let mut layout = Layout {
+        clusters: clusters
+            .iter()
+            .map(|(name, cluster)| of_cluster(name, cluster))
+            .collect(),
+        ..Layout::default()
+    };
+    for listener in listeners {
+        layout.names.extend(names(listener));
+        for name in listener.login.users.keys() {
+            if !layout.users.iter().any(|user| user.name == *name) {
+                let own = clusters.iter().filter_map(|(_, cluster)| cluster.users.get(name));
+                let (size, mode) = own.fold((None, None), |(size, mode), own| (size.or(own.size), mode.or(own.mode)));
+                layout.users.push(UserOf {
+                    name: name.clone(),
+                    pool_size: size,
+                    pool_mode: mode.map(PoolMode::label),
+                    max_clients: listener.max_clients_per_user,
+                });
+            }
+        }
+    }
+    layout
+}
+
+/// The databases that a listener's rules name.
+fn names(listener: &PostgresListener) -> impl Iterator<Item = Named> {
+    listener.routes.iter().filter_map(|route| {
+        let name = route.matches.database.clone()?;
+        Some(Named {
+            cluster: route.cluster.clone()?,
+            database: route.database.clone().unwrap_or_else(|| name.clone()),
+            name,
+        })
+    })
+}
+
+fn of_cluster(name: &str, cluster: &PostgresCluster) -> ClusterOf {
+    let servers = cluster.endpoints.iter().map(|endpoint| match &endpoint.address {
+        Address::Tcp { host, port } => (host.clone(), Some(*port)),
+        Address::Unix(path) => (path.display().to_string(), None),
+    });
+    ClusterOf {
+        name: name.to_owned(),
+        servers: servers.collect(),
+        force_user: cluster.credential.as_ref().map(|credential| credential.user.clone()),
+        pool_size: cluster.pool.limits.size,
+        min_pool_size: cluster.pool.limits.min_idle,
+        server_lifetime: cluster.pool.limits.max_lifetime.limit(),
+        pool_mode: cluster.pool.mode.label(),
+    }
+}
+
+/// Every value of a document under its path.
+fn flatten(path: String, value: &Json, into: &mut Vec<Setting>) {
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    match value {
+        Json::Object(map) => {
+            for (key, value) in map {
+                flatten(below(key), value, into);
+            }
+        }
+        Json::Array(list) => {
+            for (at, value) in list.iter().enumerate() {
+                flatten(below(&at.to_string()), value, into);
+            }
+        }
+        value => into.push(Setting {
+            is_changeable: !needs_restart(&path),
+            value: match value {
+                Json::String(text) => text.clone(),
+                Json::Null => String::new(),
+                other => other.to_string(),
+            },
+            path,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_stand_under_their_paths() {
+        let mut settings = Vec::new();
+        let document = json!({ "node": 1, "listeners": { "main": { "routes": [{ "cluster": "app" }], "tls": null } } });
+        flatten(String::new(), &document, &mut settings);
+        let shown: Vec<_> = settings
+            .iter()
+            .map(|setting| (setting.path.as_str(), setting.value.as_str(), setting.is_changeable))
+            .collect();
+        let expected = [
+            ("node", "1", false),
+            ("listeners.main.routes.0.cluster", "app", true),
+            ("listeners.main.tls", "", true),
+        ];
+        assert_eq!(shown, expected);
+    }
+}
