@@ -181,7 +181,7 @@ pub(crate) struct Protocols {
 }
 
 /// PostgreSQL's number among [`Protocols::all`].
-const POSTGRES: usize = 0;
+pub(crate) const POSTGRES: usize = 0;
 /// Redis's.
 const REDIS: usize = 1;
 

@@ -55,8 +55,8 @@ fn a_session_goes_on_after_errors() {
     for (statement, code) in [
         ("nonsense", "08P01"),
         ("SHOW nothing", "08P01"),
-        ("PAUSE", "0A000"),
-        ("KILL x", "0A000"),
+        ("SUSPEND", "0A000"),
+        ("KILL x", "08P01"),
     ] {
         let reply = console.query(statement);
         assert_eq!(

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -195,6 +196,15 @@ impl Engine {
     /// What every room on every core holds now.
     pub async fn rooms(&self) -> Vec<RoomView> {
         self.cores.ask_all(Mail::View).await.into_iter().flatten().collect()
+    }
+
+    /// Sends a message to protocol number `protocol`'s room on every core.
+    pub async fn tell(&self, protocol: usize, message: impl Fn() -> Box<dyn Any + Send>) {
+        let mail = || Mail::Room {
+            protocol,
+            message: message(),
+        };
+        self.cores.send_all(mail).await;
     }
 
     /// Whether the process is going down: nobody new comes in.

@@ -15,6 +15,7 @@ mod group;
 mod health;
 mod hub;
 mod metrics;
+mod orders;
 mod plan;
 mod protocol;
 mod room;
@@ -29,6 +30,7 @@ pub use config::{
     ClusterUser, Console, Credential, Deployment, Login, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster,
     PostgresListener, Route, Timeouts, User, UserSuffix,
 };
+pub use orders::Orders;
 pub use plan::{PlanMistake, PostgresPlan, targets};
 pub use protocol::Postgres;
 pub use totals::Totals;

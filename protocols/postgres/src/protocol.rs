@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use tidegate_telemetry::Registry;
 use crate::admit::{Lookups, Route, admit};
 use crate::dial::{SaltedCache, fill};
 use crate::metrics::Families;
+use crate::orders::{Command, Orders};
 use crate::plan::PostgresPlan;
 use crate::room::PostgresRoom;
 use crate::totals::Totals;
@@ -30,6 +32,7 @@ pub struct Postgres {
     per_user: Concurrency<String>,
     families: Families,
     console: OnceLock<Arc<dyn VirtualDatabase>>,
+    orders: ArcSwap<Orders>,
     this: Weak<Self>,
 }
 
@@ -50,6 +53,7 @@ impl Postgres {
             per_user: Concurrency::default(),
             families: Families::new(registry),
             console: OnceLock::new(),
+            orders: ArcSwap::default(),
             this: this.clone(),
         })
     }
@@ -63,6 +67,22 @@ impl Postgres {
     /// Answers the console of every listener by this from now on; what is given first stays.
     pub fn answer_by(&self, console: Arc<dyn VirtualDatabase>) {
         let _ = self.console.set(console);
+    }
+
+    /// What is ordered now.
+    pub fn orders(&self) -> Arc<Orders> {
+        self.orders.load_full()
+    }
+
+    /// Orders something else; every core has to be told by the message that this returns.
+    pub fn order(&self, orders: Orders) -> impl Fn() -> Box<dyn Any + Send> + use<> {
+        self.orders.store(Arc::new(orders));
+        || Command::Look.into()
+    }
+
+    /// The message that ends these clients, by the `id` of their views.
+    pub fn kill(ids: Vec<u64>) -> impl Fn() -> Box<dyn Any + Send> {
+        move || Command::Kill(ids.clone()).into()
     }
 
     /// What its clients have come to since the process began.

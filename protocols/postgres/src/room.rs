@@ -19,6 +19,7 @@ use crate::admit::{Client, Route};
 use crate::dial::{self, Order};
 use crate::group::{EndpointPool, Group};
 use crate::hub::LineView;
+use crate::orders::Command;
 use crate::plan::{ClusterRules, PostgresPlan};
 use crate::server::{Need, Server, ServerLease, unavailable};
 use crate::session::{Session, Shared, clean};
@@ -103,6 +104,7 @@ impl PostgresRoom {
             .families()
             .group(&route.cluster, &route.database, &route.user);
         let group = Group::new(route.clone(), Arc::clone(rules), metrics, credential, self.seed(), now);
+        group.pause(self.postgres.orders().pauses(&route.cluster, &route.database));
         self.groups.borrow_mut().insert(route.clone(), Rc::clone(&group));
         Ok(group)
     }
@@ -237,6 +239,29 @@ impl PostgresRoom {
         self.sessions.borrow_mut().remove(&slot);
     }
 
+    fn obey(self: &Rc<Self>, command: &Command) {
+        match command {
+            Command::Kill(ids) => {
+                let sessions: Vec<_> = self.sessions.borrow().values().cloned().collect();
+                for shared in sessions.iter().filter(|shared| ids.contains(&shared.id())) {
+                    shared.kill();
+                }
+            }
+            Command::Look => {
+                let orders = self.postgres.orders();
+                let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
+                for group in groups {
+                    let is_paused = orders.pauses(&group.route.cluster, &group.route.database);
+                    if group.pause(is_paused) && !is_paused {
+                        for pool in group.pools() {
+                            self.open_wanted(&group, &pool, false);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     fn seed(&self) -> u64 {
         let mut bytes = [0; 8];
         dial::fill(&mut bytes);
@@ -316,8 +341,14 @@ impl Room for PostgresRoom {
     }
 
     fn deliver(self: Rc<Self>, message: Box<dyn Any + Send>) {
-        let Ok(request) = message.downcast::<CancelRequest>() else {
-            return;
+        let request = match message.downcast::<CancelRequest>() {
+            Ok(request) => request,
+            Err(message) => {
+                if let Ok(command) = message.downcast::<Command>() {
+                    self.obey(&command);
+                }
+                return;
+            }
         };
         let sessions = self.sessions.borrow();
         let Some(address) = tidegate_postgres_wire::CancelAddress::decode(request.process) else {

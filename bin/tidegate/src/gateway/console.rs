@@ -10,13 +10,13 @@ use tidegate_admin::Source;
 use tidegate_base::Address;
 use tidegate_engine::{ListenerView, Protocol, RoomView, VirtualDatabase};
 use tidegate_pgbouncer::console::{
-    ClusterOf, Console, Ending, Layout, Named, PERIOD, Setting, Subject, Sums, Totals, UserOf,
+    ClusterOf, Console, Ending, Layout, Named, Orders, PERIOD, Setting, Subject, Sums, Totals, UserOf,
 };
-use tidegate_postgres::{PoolMode, PostgresCluster, PostgresListener};
+use tidegate_postgres::{PoolMode, Postgres, PostgresCluster, PostgresListener};
 use tokio::runtime::Handle;
 
 use super::{Gateway, needs_restart};
-use crate::registry::Config;
+use crate::registry::{Config, POSTGRES};
 use crate::version::VERSION;
 
 /// The gateway as its console knows it.
@@ -72,6 +72,19 @@ async fn end(gateway: Weak<Gateway>, ending: Ending, has_signalled: Arc<AtomicBo
         && let Err(error) = kill_process(getpid(), Signal::TERM)
     {
         tracing::error!(%error, "cannot end the process");
+    }
+}
+
+impl Post {
+    /// Work that is done to its end, also when who waits for it leaves.
+    fn whole(&self, work: impl Future<Output = ()> + Send + 'static) -> BoxFuture<'static, ()> {
+        let working = self.control.spawn(work);
+        async move {
+            if let Err(error) = working.await {
+                tracing::error!(%error, "what the console ordered has not reached every core");
+            }
+        }
+        .boxed()
     }
 }
 
@@ -142,6 +155,39 @@ impl Subject for Post {
             }
         }
         .boxed()
+    }
+
+    fn orders(&self) -> Orders {
+        let gateway = self.gateway.upgrade();
+        gateway.map_or_else(Orders::default, |gateway| {
+            let orders = gateway.protocols.postgres().orders();
+            Orders {
+                is_paused: orders.is_paused,
+                paused: orders.paused.clone(),
+                disabled: orders.disabled.clone(),
+            }
+        })
+    }
+
+    fn order(&self, orders: Orders) -> BoxFuture<'_, ()> {
+        let Some(gateway) = self.gateway.upgrade() else {
+            return std::future::ready(()).boxed();
+        };
+        tracing::info!(?orders, "the console orders");
+        let message = gateway.protocols.postgres().order(tidegate_postgres::Orders {
+            is_paused: orders.is_paused,
+            paused: orders.paused,
+            disabled: orders.disabled,
+        });
+        self.whole(async move { gateway.engine.tell(POSTGRES, message).await })
+    }
+
+    fn kill(&self, ids: Vec<u64>) -> BoxFuture<'_, ()> {
+        let Some(gateway) = self.gateway.upgrade() else {
+            return std::future::ready(()).boxed();
+        };
+        tracing::info!(clients = ids.len(), "the console ends clients");
+        self.whole(async move { gateway.engine.tell(POSTGRES, Postgres::kill(ids)).await })
     }
 
     fn end(&self, ending: Ending) {

@@ -8,7 +8,7 @@ const MOST_COMMAND: usize = 15;
 const MOST_NAME: usize = 63;
 
 /// What somebody at the console wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
     /// A table.
     Show(Show),
@@ -20,6 +20,18 @@ pub(super) enum Command {
     Reload,
     /// End the process.
     Shutdown(Ending),
+    /// Give nobody a server connection; of one database where it is named.
+    Pause(String),
+    /// Go on.
+    Resume(String),
+    /// End the clients of a database, or all.
+    Kill(String),
+    /// End one client.
+    KillClient(String),
+    /// Let no new client in.
+    Disable(String),
+    /// Let them in again.
+    Enable(String),
     /// PgBouncer has it, and Tidegate has not.
     Absent(&'static str),
 }
@@ -35,16 +47,18 @@ const PARAMETERS: [(&str, &str); 6] = [
 ];
 
 /// Commands that there are none of here.
-const ABSENT: [&str; 9] = [
-    "DISABLE",
-    "ENABLE",
-    "KILL",
-    "KILL_CLIENT",
-    "PAUSE",
-    "RECONNECT",
-    "RESUME",
-    "SUSPEND",
-    "WAIT_CLOSE",
+const ABSENT: [&str; 3] = ["RECONNECT", "SUSPEND", "WAIT_CLOSE"];
+
+/// Commands that take a name.
+type WithName = (&'static str, fn(String) -> Command);
+
+const WITH_NAME: [WithName; 6] = [
+    ("disable", Command::Disable),
+    ("enable", Command::Enable),
+    ("kill", Command::Kill),
+    ("kill_client", Command::KillClient),
+    ("pause", Command::Pause),
+    ("resume", Command::Resume),
 ];
 
 impl Command {
@@ -68,6 +82,9 @@ impl Command {
         }
         if let Some(absent) = ABSENT.into_iter().find(|word| is(word)) {
             return Ok(Self::Absent(absent));
+        }
+        if let Some((_, command)) = WITH_NAME.into_iter().find(|(word, _)| is(word)) {
+            return Ok(command(argument));
         }
         match argument.to_ascii_lowercase().as_str() {
             "" if is("reload") => Ok(Self::Reload),
@@ -209,8 +226,11 @@ mod tests {
             "SHUTDOWN wait_for_servers",
             Ok(Command::Shutdown(Ending::WhenServersRest)),
         );
-        check("pause", Ok(Command::Absent("PAUSE")));
-        check("KILL_CLIENT 17", Ok(Command::Absent("KILL_CLIENT")));
+        check("pause", Ok(Command::Pause(String::new())));
+        check("PAUSE \"My \"\"db\";", Ok(Command::Pause("My \"db".to_owned())));
+        check("resume Shop", Ok(Command::Resume("Shop".to_owned())));
+        check("KILL_CLIENT 17", Ok(Command::KillClient("17".to_owned())));
+        check("suspend", Ok(Command::Absent("SUSPEND")));
         check("show TimeZone", Ok(Command::Parameter("timezone", "GMT")));
     }
 

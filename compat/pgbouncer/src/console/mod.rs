@@ -4,16 +4,18 @@
 //! A column that means nothing here holds the value that it has in a PgBouncer where nothing of the kind is in use.
 
 mod command;
+mod orders;
 mod port;
 mod scene;
 mod show;
 mod sockets;
 mod stats;
 
-pub use port::{ClusterOf, Ending, Layout, Named, Setting, Subject, Sums, Totals, UserOf};
+pub use port::{ClusterOf, Ending, Layout, Named, Orders, Setting, Subject, Sums, Totals, UserOf};
 pub use stats::PERIOD;
 
 use std::future::pending;
+use std::sync::Mutex;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -34,6 +36,8 @@ const LIKE: &str = "1.24.1";
 pub struct Console<S> {
     subject: S,
     history: History,
+    /// Held while what is ordered changes.
+    changes: Mutex<()>,
 }
 
 impl<S: Subject> Console<S> {
@@ -41,6 +45,7 @@ impl<S: Subject> Console<S> {
     pub fn new(subject: S) -> Self {
         Self {
             history: History::new(subject.now()),
+            changes: Mutex::default(),
             subject,
         }
     }
@@ -57,7 +62,7 @@ impl<S: Subject> Console<S> {
             Show::Version => vec![vec![
                 format!("PgBouncer {LIKE} (Tidegate {})", self.subject.version()).into(),
             ]],
-            Show::State => state(),
+            Show::State => state(self.subject.orders().is_paused),
             Show::Config => self.config().await,
             Show::Stats => stats::rows(self.stats().await, true, true),
             Show::StatsTotals => stats::rows(self.stats().await, true, false),
@@ -85,7 +90,7 @@ impl<S: Subject> Console<S> {
     async fn scene(&self) -> Scene {
         let layout = self.subject.layout().await;
         let (listeners, rooms) = self.subject.views().await;
-        Scene::new(layout, listeners, rooms)
+        Scene::new(layout, self.subject.orders(), listeners, rooms)
     }
 
     async fn stats(&self) -> Vec<(String, Sums, Sums)> {
@@ -159,7 +164,7 @@ impl<S: Subject> VirtualDatabase for Console<S> {
     fn answer<'a>(&'a self, statement: &'a str, asker: &'a Asker) -> BoxFuture<'a, Result<Answer, Refusal>> {
         async move {
             let command = Command::read(statement)?;
-            if !asker.is_admin && is_for_admins(command) {
+            if !asker.is_admin && is_for_admins(&command) {
                 return Err(Refusal::new(Reason::Denied, "admin access needed"));
             }
             match command {
@@ -175,6 +180,12 @@ impl<S: Subject> VirtualDatabase for Console<S> {
                 }),
                 Command::Reload => self.reload().await,
                 Command::Shutdown(ending) => Ok(self.end(ending).await),
+                Command::Pause(name) => self.pause(&name).await,
+                Command::Resume(name) => self.resume(&name).await,
+                Command::Kill(name) => self.kill(&name).await,
+                Command::KillClient(id) => self.kill_client(&id).await,
+                Command::Disable(name) => self.enable(&name, false).await,
+                Command::Enable(name) => self.enable(&name, true).await,
                 Command::Absent(name) => Err(absent(name)),
             }
         }
@@ -182,11 +193,11 @@ impl<S: Subject> VirtualDatabase for Console<S> {
     }
 }
 
-fn is_for_admins(command: Command) -> bool {
+fn is_for_admins(command: &Command) -> bool {
     match command {
         Command::Show(show) => show.is_for_admins(),
         Command::Parameter(..) | Command::SetParameter => false,
-        Command::Reload | Command::Shutdown(_) | Command::Absent(_) => true,
+        _ => true,
     }
 }
 
@@ -213,8 +224,13 @@ fn help() -> Answer {
     }
 }
 
-fn state() -> Vec<Vec<Value>> {
-    let states = [("active", "yes"), ("paused", "no"), ("suspended", "no")];
+fn state(is_paused: bool) -> Vec<Vec<Value>> {
+    let word = |is_so: bool| if is_so { "yes" } else { "no" };
+    let states = [
+        ("active", word(!is_paused)),
+        ("paused", word(is_paused)),
+        ("suspended", "no"),
+    ];
     states
         .into_iter()
         .map(|(key, value)| vec![key.into(), value.into()])

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -19,8 +20,25 @@ pub trait Subject: Send + Sync + 'static {
     fn totals(&self) -> Vec<Totals>;
     /// Reads the configuration again; why it was not taken.
     fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>>;
+    /// What is ordered now.
+    fn orders(&self) -> Orders;
+    /// Orders something else; ready when every core has heard of it.
+    fn order(&self, orders: Orders) -> BoxFuture<'_, ()>;
+    /// Ends these clients, by the `id` of their views.
+    fn kill(&self, ids: Vec<u64>) -> BoxFuture<'_, ()>;
     /// Begins to end the process.
     fn end(&self, ending: Ending);
+}
+
+/// What is ordered while the process runs. A database is one of a cluster, by its name at the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Orders {
+    /// Nobody is given a server connection, and those that come back are closed.
+    pub is_paused: bool,
+    /// The same for single databases.
+    pub paused: BTreeSet<(String, String)>,
+    /// Databases that let no new client in.
+    pub disabled: BTreeSet<(String, String)>,
 }
 
 /// How the process ends.

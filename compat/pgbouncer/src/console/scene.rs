@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use tidegate_engine::{ClientView, ListenerView, PoolView, RoomView, ServerView, Value};
 
-use super::port::{ClusterOf, Layout};
+use super::port::{ClusterOf, Layout, Orders};
 
 /// What there is at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Scene {
     pub(super) layout: Layout,
     pub(super) names: Names,
+    pub(super) orders: Orders,
     pub(super) listeners: Vec<ListenerView>,
     pub(super) clients: Vec<ClientView>,
     pub(super) pools: Vec<PoolView>,
@@ -49,10 +50,11 @@ impl Names {
 }
 
 impl Scene {
-    pub(super) fn new(layout: Layout, listeners: Vec<ListenerView>, rooms: Vec<RoomView>) -> Self {
+    pub(super) fn new(layout: Layout, orders: Orders, listeners: Vec<ListenerView>, rooms: Vec<RoomView>) -> Self {
         let mut scene = Self {
             names: Names::new(&layout),
             layout,
+            orders,
             listeners,
             ..Self::default()
         };
@@ -96,21 +98,14 @@ impl Scene {
     /// SHOW DATABASES: the names of the configuration, and what clients have found under a rule for any name.
     pub(super) fn databases(&self) -> Vec<Vec<Value>> {
         let mut seen = BTreeSet::new();
-        let mut all: Vec<(String, &str, &str)> = Vec::new();
         let named = self.layout.names.iter();
-        for named in named {
-            if seen.insert(named.name.clone()) {
-                all.push((named.name.clone(), &named.cluster, &named.database));
-            }
-        }
-        for (cluster, space) in self.used() {
-            let name = self.names.of(cluster, space);
-            if seen.insert(name.clone()) {
-                all.push((name, cluster, space));
-            }
-        }
-        all.into_iter()
-            .map(|(name, cluster, database)| self.database(&name, cluster, database))
+        let named = named.map(|named| (named.name.clone(), (named.cluster.clone(), named.database.clone())));
+        let used = self.used().into_iter();
+        let used = used.map(|key| (self.names.of(&key.0, &key.1), key));
+        named
+            .chain(used)
+            .filter(|(name, _)| seen.insert(name.clone()))
+            .map(|(name, key)| self.database(&name, &key))
             .collect()
     }
 
@@ -164,7 +159,8 @@ impl Scene {
             .collect()
     }
 
-    fn database(&self, name: &str, cluster: &str, database: &str) -> Vec<Value> {
+    fn database(&self, name: &str, key: &(String, String)) -> Vec<Value> {
+        let (cluster, database) = key;
         let at = self.cluster(cluster);
         let is_it = |of: &str, space: &str| self.names.of(of, space) == name;
         let pools = self.pools.iter().filter(|pool| is_it(&pool.cluster, &pool.space));
@@ -189,7 +185,7 @@ impl Scene {
                 hosts.join(",").into()
             },
             u64::from(port.unwrap_or(0)).into(),
-            database.into(),
+            database.as_str().into(),
             at.and_then(|at| at.force_user.clone()).map_or(Value::Null, Into::into),
             at.map_or(0, |at| at.pool_size).into(),
             at.map_or(0, |at| at.min_pool_size).into(),
@@ -201,19 +197,34 @@ impl Scene {
             current.into(),
             0_usize.into(),
             clients.into(),
-            0_usize.into(),
-            0_usize.into(),
+            u64::from(self.orders.paused.contains(key)).into(),
+            u64::from(self.orders.disabled.contains(key)).into(),
         ]
     }
 
+    /// Clusters and their databases that go by a name.
+    pub(super) fn named(&self, name: &str) -> BTreeSet<(String, String)> {
+        let named = self.layout.names.iter().filter(|named| named.name == name);
+        let named = named.map(|named| (named.cluster.clone(), named.database.clone()));
+        let used = self.used().into_iter();
+        named
+            .chain(used.filter(|(cluster, space)| self.names.of(cluster, space) == name))
+            .collect()
+    }
+
+    /// How many server connections these databases have in their pools; all that there are without.
+    pub(super) fn connections(&self, databases: Option<&BTreeSet<(String, String)>>) -> usize {
+        let is_it = |pool: &&PoolView| {
+            databases.is_none_or(|databases| databases.contains(&(pool.cluster.clone(), pool.space.clone())))
+        };
+        self.pools.iter().filter(is_it).map(connections).sum()
+    }
+
     /// Clusters and their databases that somebody uses.
-    fn used(&self) -> BTreeSet<(&str, &str)> {
-        let pools = self
-            .pools
-            .iter()
-            .map(|pool| (pool.cluster.as_str(), pool.space.as_str()));
+    pub(super) fn used(&self) -> BTreeSet<(String, String)> {
+        let pools = self.pools.iter().map(|pool| (pool.cluster.clone(), pool.space.clone()));
         let clients = self.clients.iter();
-        let clients = clients.map(|client| (client.cluster.as_str(), client.space.as_str()));
+        let clients = clients.map(|client| (client.cluster.clone(), client.space.clone()));
         pools.chain(clients).collect()
     }
 

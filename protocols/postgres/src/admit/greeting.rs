@@ -116,6 +116,12 @@ async fn seat(
         Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
         Answerer::Gone => return Ok(Admitted::Finished),
     };
+    if postgres.orders().disables(&route.cluster, &route.database) {
+        let text = format!("database \"{}\" does not allow connections", startup.database());
+        return hello
+            .refuse(&Refusal::new(Reason::Unavailable, text), Kind::Unavailable)
+            .await;
+    }
     // Behind the login: who has not shown who it is takes no place of the user's, and learns nothing of the others.
     let permit = match rules.max_clients_per_user {
         0 => None,

@@ -30,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) asked: Cell<Instant>,
     pub(crate) lent: RefCell<Option<Lent>>,
     cancelled: Cell<bool>,
+    killed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Its place among those that its user may have.
     _permit: Option<Permit<String>>,
@@ -100,6 +101,7 @@ impl Shared {
             asked: Cell::new(now),
             lent: RefCell::new(None),
             cancelled: Cell::new(false),
+            killed: Cell::new(false),
             waker: RefCell::new(None),
             _permit: permit,
         })
@@ -114,6 +116,16 @@ impl Shared {
     pub(crate) fn cancel(&self) {
         self.cancelled.set(true);
         self.wake();
+    }
+
+    /// Asks the session to end.
+    pub(crate) fn kill(&self) {
+        self.killed.set(true);
+        self.wake();
+    }
+
+    pub(crate) fn take_kill(&self) -> bool {
+        self.killed.replace(false)
     }
 
     pub(crate) fn take_cancel(&self) -> bool {
