@@ -97,6 +97,7 @@ fn server(core: usize) -> ServerView {
         ident: "4711".to_owned(),
         state: "active",
         tls: false,
+        is_leaving: false,
         age: Duration::from_secs(2),
         exchanges: 70,
         core,

@@ -186,3 +186,32 @@ fn a_database_that_is_disabled_lets_no_new_client_in() {
         assert_eq!(console.query(statement).error().expect("an error").field('M'), text);
     }
 }
+
+#[test]
+fn server_connections_are_made_anew_as_they_come_back() {
+    let house = House::new();
+    let (mut console, mut other, app) = (house.console(), house.console(), house.settings.target());
+    let (mut one, mut two) = (RawClient::connect(&app), RawClient::connect(&app));
+    let pid = |client: &mut RawClient| client.query("SELECT pg_backend_pid()").value();
+    one.query("BEGIN");
+    let held = pid(&mut one);
+    let idle = pid(&mut two);
+    assert_eq!(console.query(&format!("RECONNECT {}", app.database)).tags(), "CZ");
+    holds(
+        &row(&mut console, "servers", "remote_pid", &held),
+        &[("close_needed", "1")],
+    );
+    let new = pid(&mut two);
+    assert!(new != idle && new != held, "{new} is not new");
+    holds(
+        &row(&mut console, "servers", "remote_pid", &new),
+        &[("close_needed", "0")],
+    );
+    other.send(&message::query("WAIT_CLOSE"));
+    assert!(says_nothing(&mut other), "an old connection is in use");
+    assert_eq!(pid(&mut one), held, "a transaction keeps its server");
+    one.query("COMMIT");
+    assert_eq!(other.reply().tags(), "CZ");
+    assert_eq!((pid(&mut one), pid(&mut two)), (new.clone(), new));
+    assert_eq!(house.postgres.backends("app").len(), 1);
+}

@@ -113,6 +113,8 @@ pub struct ServerView {
     pub state: &'static str,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// Whether it is closed as soon as its client can do without it.
+    pub is_leaving: bool,
     /// How long it has been open.
     pub age: Duration,
     /// Exchanges done.

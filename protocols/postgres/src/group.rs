@@ -33,6 +33,8 @@ pub(crate) struct Group {
     hubs: RefCell<Vec<(Rc<Settings>, Rc<Hub>)>>,
     /// Nobody is given a server.
     is_paused: Cell<bool>,
+    /// Connections from before are closed as they come back.
+    renewed: Cell<Option<Instant>>,
     /// When somebody last used it.
     pub(crate) used: Cell<Instant>,
 }
@@ -63,6 +65,7 @@ impl Group {
             greetings: RefCell::default(),
             hubs: RefCell::default(),
             is_paused: Cell::new(false),
+            renewed: Cell::new(None),
             used: Cell::new(now),
         })
     }
@@ -101,6 +104,19 @@ impl Group {
             }
         }
         true
+    }
+
+    /// Makes its server connections anew as their clients can do without them.
+    pub(crate) fn renew(&self, now: Instant) {
+        self.renewed.set(Some(now));
+        for pool in self.pools.borrow().iter() {
+            drop(pool.pool.renew(now));
+        }
+    }
+
+    /// Whether a connection of this age is one that is made anew.
+    pub(crate) fn is_leaving(&self, opened: Instant) -> bool {
+        self.renewed.get().is_some_and(|renewed| opened < renewed)
     }
 
     /// The bounds of its pools.

@@ -17,6 +17,8 @@ pub struct Orders {
 pub(crate) enum Command {
     /// The [`Orders`] are others now.
     Look,
+    /// Server connections of these databases, or of all, are to be made anew.
+    Renew(Option<BTreeSet<(String, String)>>),
     /// These clients are to go.
     Kill(Vec<u64>),
 }

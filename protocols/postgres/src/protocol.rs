@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -78,6 +79,12 @@ impl Postgres {
     pub fn order(&self, orders: Orders) -> impl Fn() -> Box<dyn Any + Send> + use<> {
         self.orders.store(Arc::new(orders));
         || Command::Look.into()
+    }
+
+    /// The message that has server connections made anew: of databases, each of a cluster by its name at the server, or
+    /// of all.
+    pub fn renew(databases: Option<BTreeSet<(String, String)>>) -> impl Fn() -> Box<dyn Any + Send> {
+        move || Command::Renew(databases.clone()).into()
     }
 
     /// The message that ends these clients, by the `id` of their views.

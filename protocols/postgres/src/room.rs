@@ -247,6 +247,15 @@ impl PostgresRoom {
                     shared.kill();
                 }
             }
+            Command::Renew(databases) => {
+                let now = Instant::now();
+                for group in self.groups.borrow().values() {
+                    let key = || (group.route.cluster.to_string(), group.route.database.clone());
+                    if databases.as_ref().is_none_or(|databases| databases.contains(&key())) {
+                        group.renew(now);
+                    }
+                }
+            }
             Command::Look => {
                 let orders = self.postgres.orders();
                 let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
@@ -280,6 +289,7 @@ impl PostgresRoom {
                     ident: line.process.to_string(),
                     state: "listening",
                     tls: line.is_tls,
+                    is_leaving: false,
                     age: now.saturating_duration_since(line.opened),
                     exchanges: 0,
                     core: self.core.index,
@@ -318,6 +328,7 @@ impl PostgresRoom {
             ident: server.process.to_string(),
             state: "idle",
             tls: server.stream.tls().is_some(),
+            is_leaving: group.is_leaving(server.opened),
             age: now.saturating_duration_since(server.opened),
             exchanges: server.exchanges,
             core: self.core.index,
@@ -414,6 +425,7 @@ impl Room for PostgresRoom {
                     ident: lent.process.to_string(),
                     state: if state.is_pinned() { "pinned" } else { "active" },
                     tls: lent.is_tls,
+                    is_leaving: group.is_leaving(lent.opened),
                     age: now.saturating_duration_since(lent.opened),
                     exchanges: lent.exchanges,
                     core: self.core.index,

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
@@ -188,6 +189,14 @@ impl Subject for Post {
         };
         tracing::info!(clients = ids.len(), "the console ends clients");
         self.whole(async move { gateway.engine.tell(POSTGRES, Postgres::kill(ids)).await })
+    }
+
+    fn renew(&self, databases: Option<BTreeSet<(String, String)>>) -> BoxFuture<'_, ()> {
+        let Some(gateway) = self.gateway.upgrade() else {
+            return std::future::ready(()).boxed();
+        };
+        tracing::info!(?databases, "the console has server connections made anew");
+        self.whole(async move { gateway.engine.tell(POSTGRES, Postgres::renew(databases)).await })
     }
 
     fn end(&self, ending: Ending) {

@@ -32,6 +32,10 @@ pub(super) enum Command {
     Disable(String),
     /// Let them in again.
     Enable(String),
+    /// Make server connections anew.
+    Reconnect(String),
+    /// Wait until those are gone that are made anew.
+    WaitClose(String),
     /// PgBouncer has it, and Tidegate has not.
     Absent(&'static str),
 }
@@ -47,18 +51,20 @@ const PARAMETERS: [(&str, &str); 6] = [
 ];
 
 /// Commands that there are none of here.
-const ABSENT: [&str; 3] = ["RECONNECT", "SUSPEND", "WAIT_CLOSE"];
+const ABSENT: [&str; 1] = ["SUSPEND"];
 
 /// Commands that take a name.
 type WithName = (&'static str, fn(String) -> Command);
 
-const WITH_NAME: [WithName; 6] = [
+const WITH_NAME: [WithName; 8] = [
     ("disable", Command::Disable),
     ("enable", Command::Enable),
     ("kill", Command::Kill),
     ("kill_client", Command::KillClient),
     ("pause", Command::Pause),
+    ("reconnect", Command::Reconnect),
     ("resume", Command::Resume),
+    ("wait_close", Command::WaitClose),
 ];
 
 impl Command {
@@ -230,6 +236,7 @@ mod tests {
         check("PAUSE \"My \"\"db\";", Ok(Command::Pause("My \"db".to_owned())));
         check("resume Shop", Ok(Command::Resume("Shop".to_owned())));
         check("KILL_CLIENT 17", Ok(Command::KillClient("17".to_owned())));
+        check("Wait_Close shop", Ok(Command::WaitClose("shop".to_owned())));
         check("suspend", Ok(Command::Absent("SUSPEND")));
         check("show TimeZone", Ok(Command::Parameter("timezone", "GMT")));
     }

@@ -186,6 +186,8 @@ impl<S: Subject> VirtualDatabase for Console<S> {
                 Command::KillClient(id) => self.kill_client(&id).await,
                 Command::Disable(name) => self.enable(&name, false).await,
                 Command::Enable(name) => self.enable(&name, true).await,
+                Command::Reconnect(name) => self.reconnect(&name).await,
+                Command::WaitClose(name) => self.wait_close(&name).await,
                 Command::Absent(name) => Err(absent(name)),
             }
         }

@@ -108,6 +108,22 @@ impl<S: Subject> Console<S> {
         Ok(Answer::done("KILL_CLIENT"))
     }
 
+    /// Makes server connections anew.
+    pub(super) async fn reconnect(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        self.subject.renew(databases).await;
+        Ok(Answer::done("RECONNECT"))
+    }
+
+    /// Waits until the old ones are gone.
+    pub(super) async fn wait_close(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        while self.scene().await.has_leaving(databases.as_ref()) {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(Answer::done("WAIT_CLOSE"))
+    }
+
     /// Changes what is ordered, one change after the other.
     async fn order(&self, change: impl FnOnce(&mut Orders) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let ordering = {

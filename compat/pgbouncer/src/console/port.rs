@@ -26,6 +26,8 @@ pub trait Subject: Send + Sync + 'static {
     fn order(&self, orders: Orders) -> BoxFuture<'_, ()>;
     /// Ends these clients, by the `id` of their views.
     fn kill(&self, ids: Vec<u64>) -> BoxFuture<'_, ()>;
+    /// Has server connections made anew as clients can do without them: of databases, or all.
+    fn renew(&self, databases: Option<BTreeSet<(String, String)>>) -> BoxFuture<'_, ()>;
     /// Begins to end the process.
     fn end(&self, ending: Ending);
 }

@@ -220,6 +220,14 @@ impl Scene {
         self.pools.iter().filter(is_it).map(connections).sum()
     }
 
+    /// Whether a connection of these databases is still to be made anew.
+    pub(super) fn has_leaving(&self, databases: Option<&BTreeSet<(String, String)>>) -> bool {
+        let is_it = |server: &ServerView| {
+            databases.is_none_or(|databases| databases.contains(&(server.cluster.clone(), server.space.clone())))
+        };
+        self.servers.iter().any(|server| server.is_leaving && is_it(server))
+    }
+
     /// Clusters and their databases that somebody uses.
     pub(super) fn used(&self) -> BTreeSet<(String, String)> {
         let pools = self.pools.iter().map(|pool| (pool.cluster.clone(), pool.space.clone()));

@@ -63,6 +63,8 @@ pub(super) const HELP: &str = "Console usage
 \tRELOAD
 \tPAUSE [<db>]
 \tRESUME [<db>]
+\tRECONNECT [<db>]
+\tWAIT_CLOSE [<db>]
 \tDISABLE <db>
 \tENABLE <db>
 \tKILL [<db>]
