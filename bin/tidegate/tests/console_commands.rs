@@ -6,7 +6,7 @@ mod console_house;
 use std::time::{Duration, Instant};
 
 use console_house::{House, TIDEGATE, holds, row, show};
-use tidegate_kit::{Gateway, Mode, Postgres, RawClient, Settings, Target, eventually, message, wait_until};
+use tidegate_kit::{Gateway, Mode, Postgres, RawClient, Settings, Target, eventually, message};
 
 #[test]
 fn who_may_enter_and_who_may_only_look() {
@@ -274,17 +274,4 @@ fn nobody_may_be_let_in_by_mistake() {
             .ends(1)
             .complains(complaint);
     }
-}
-
-#[test]
-fn a_client_that_leaves_while_it_waits_leaves_nothing() {
-    let house = House::new();
-    let before = house.gateway.fds();
-    for _ in 0..20 {
-        let mut console = house.console();
-        console.send(&message::query("SHOW CONFIG"));
-        drop(console);
-    }
-    let left = wait_until(Duration::from_secs(10), || house.gateway.fds() <= before);
-    assert!(left, "{} file descriptors, {before} before", house.gateway.fds());
 }

@@ -5,7 +5,7 @@ mod console_house;
 use std::time::Duration;
 
 use console_house::{House, row, show};
-use tidegate_kit::{Certificates, RawClient, message, wait_until};
+use tidegate_kit::{Admin, Certificates, RawClient, message, wait_until};
 
 #[test]
 fn the_console_is_reached_over_tls() {
@@ -92,4 +92,25 @@ fn sessions_count_as_clients_of_the_listener() {
     one.terminate();
     let has_room = || RawClient::try_connect(&house.target("ops")).is_ok();
     assert!(wait_until(Duration::from_secs(10), has_room));
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_leaves_nothing() {
+    let house = House::new();
+    let before = house.gateway.fds();
+    for _ in 0..50 {
+        let mut console = house.console();
+        console.send(&message::query("SHOW CONFIG"));
+        drop(console);
+    }
+    let admin = Admin::of(&house.settings);
+    let clients = || admin.metric("tidegate_listener_clients", &[]);
+    assert!(
+        wait_until(Duration::from_secs(20), || clients() < 0.5),
+        "{} are left",
+        clients()
+    );
+    // Health checks and the admin API have some of their own, now and then.
+    let after = house.gateway.fds();
+    assert!(after < before + 20, "{after} file descriptors, {before} before");
 }
