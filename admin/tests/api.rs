@@ -63,6 +63,7 @@ fn client(id: u64, core: usize) -> ClientView {
         state: "idle",
         tls: true,
         age: Duration::from_millis(1500),
+        asked: None,
         exchanges: 7,
         core,
     }
@@ -96,6 +97,7 @@ fn server(core: usize) -> ServerView {
         ident: "4711".to_owned(),
         state: "active",
         tls: false,
+        is_leaving: false,
         age: Duration::from_secs(2),
         exchanges: 70,
         core,

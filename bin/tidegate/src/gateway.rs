@@ -1,3 +1,5 @@
+mod console;
+
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -84,19 +86,23 @@ impl Gateway {
         seen.follow(&loaded.files);
         let metrics = ReloadMetrics::new(registry);
         metrics.note(true);
-        Ok(Arc::new(Self {
-            engine,
-            protocols,
-            registry: Arc::clone(registry),
-            origin: origin.clone(),
-            log,
-            force: Mutex::new(InForce {
-                loaded,
-                kept,
-                discoveries,
-            }),
-            seen: std::sync::Mutex::new(seen),
-            metrics,
+        let force = InForce {
+            loaded,
+            kept,
+            discoveries,
+        };
+        Ok(Arc::new_cyclic(|this| {
+            protocols.postgres().answer_by(console::open(this.clone()));
+            Self {
+                engine,
+                protocols,
+                registry: Arc::clone(registry),
+                origin: origin.clone(),
+                log,
+                force: Mutex::new(force),
+                seen: std::sync::Mutex::new(seen),
+                metrics,
+            }
         }))
     }
 
@@ -233,7 +239,7 @@ impl Source for Gateway {
     fn unready(&self) -> BoxFuture<'_, Vec<String>> {
         async {
             let mut reasons = Vec::new();
-            if self.engine.is_draining() {
+            if self.engine.is_leaving() {
                 reasons.push("the gateway is shutting down".to_owned());
             }
             if self.engine.listeners().await.is_empty() {
@@ -266,18 +272,20 @@ impl Source for Gateway {
 fn compare(old: &Document, new: &Document) -> Reloaded {
     let differences = diff(&old.to_json(), &new.to_json());
     let changed: Vec<String> = differences.iter().map(|change| change.path.to_string()).collect();
-    let waits = |path: &&String| {
-        let below = |start: &str| {
-            path.strip_prefix(start)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        // A whole section that came or went holds such a value, or may.
-        AT_START_ONLY.iter().any(|start| below(start)) || ["runtime", "log"].contains(&path.as_str())
-    };
     Reloaded {
-        needs_restart: changed.iter().filter(waits).cloned().collect(),
+        needs_restart: changed.iter().filter(|path| needs_restart(path)).cloned().collect(),
         changed,
     }
+}
+
+/// Whether a change there has to wait for the next start.
+fn needs_restart(path: &str) -> bool {
+    let below = |start: &str| {
+        path.strip_prefix(start)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    // A whole section that came or went holds such a value, or may.
+    AT_START_ONLY.iter().any(|start| below(start)) || ["runtime", "log"].contains(&path)
 }
 
 impl ReloadMetrics {

@@ -130,6 +130,21 @@ pub(crate) struct Origin {
     pub(crate) discovery: Discovery,
 }
 
+impl Config {
+    /// The listeners and clusters of the protocol that the console is of.
+    pub(crate) fn postgres(&self) -> (Vec<&PostgresListener>, Vec<(&str, &PostgresCluster)>) {
+        let listeners = self.listeners.values().filter_map(|listener| match listener {
+            Listener::Postgres(chained) => Some(&chained.listener),
+            Listener::Redis(_) => None,
+        });
+        let clusters = self.clusters.iter().filter_map(|(name, servers)| match servers {
+            Servers::Postgres(discovered) => Some((name.as_str(), &discovered.cluster)),
+            Servers::Redis(_) => None,
+        });
+        (listeners.collect(), clusters.collect())
+    }
+}
+
 impl Listener {
     /// What every listener has, whatever protocol it speaks.
     pub(crate) fn common(&self) -> &ListenerConfig {
@@ -166,7 +181,7 @@ pub(crate) struct Protocols {
 }
 
 /// PostgreSQL's number among [`Protocols::all`].
-const POSTGRES: usize = 0;
+pub(crate) const POSTGRES: usize = 0;
 /// Redis's.
 const REDIS: usize = 1;
 
@@ -188,6 +203,11 @@ impl Protocols {
     pub(crate) fn install(&self, plans: Plans) {
         self.postgres.install(plans.postgres);
         self.redis.install(plans.redis);
+    }
+
+    /// The protocol that the console is of.
+    pub(crate) fn postgres(&self) -> &Postgres {
+        &self.postgres
     }
 
     /// Follows the servers' health for as long as it is polled.

@@ -1,3 +1,5 @@
+//! PgBouncer's files and its console, in Tidegate's terms. Its [`console`] answers over a listener of the gateway.
+//!
 //! PgBouncer's files (`pgbouncer.ini`, `userlist.txt`, an HBA file, an identity map) turned into a configuration of
 //! Tidegate. Text in, text out: whoever calls reads the files.
 //!
@@ -8,6 +10,7 @@
 mod access;
 mod clusters;
 mod connection;
+pub mod console;
 mod files;
 mod hba;
 mod ident;

@@ -7,7 +7,7 @@ use tidegate_base::Refusal;
 use tidegate_limit::Permit;
 use tidegate_net::{Peer, Stream};
 
-use crate::{Cores, ListenerPlan};
+use crate::{Cores, Leaving, ListenerPlan};
 
 /// An accepted client stream, which its protocol can upgrade to TLS at the point that the protocol says.
 #[derive(Debug)]
@@ -25,6 +25,15 @@ pub struct Downstream {
     pub refusal: Option<Refusal>,
     /// The cores, for messages to the one that a client means.
     pub cores: Cores,
+    /// How far the process has gone on its way down, for a session that stays aside of the cores.
+    pub leaving: Leaving,
+}
+
+impl Downstream {
+    /// Whether the system vouches that the client runs as the user that this process runs as.
+    pub fn is_own_user(&self) -> bool {
+        matches!(self.peer, Peer::Unix { uid: Some(uid) } if uid == rustix::process::geteuid().as_raw())
+    }
 }
 
 /// Counts a client against its listener's limits until dropped.

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -197,9 +198,39 @@ impl Engine {
         self.cores.ask_all(Mail::View).await.into_iter().flatten().collect()
     }
 
-    /// Whether the process is going down.
+    /// Sends a message to protocol number `protocol`'s room on every core.
+    pub async fn tell(&self, protocol: usize, message: impl Fn() -> Box<dyn Any + Send>) {
+        let mail = || Mail::Room {
+            protocol,
+            message: message(),
+        };
+        self.cores.send_all(mail).await;
+    }
+
+    /// Whether the process is going down: nobody new comes in.
+    pub fn is_leaving(&self) -> bool {
+        self.phase.is_refusing()
+    }
+
+    /// Whether its sessions are to end.
     pub fn is_draining(&self) -> bool {
         self.phase.is_draining()
+    }
+
+    /// Lets nobody new in, and waits until the clients have left by themselves, those aside of the cores not counted, or
+    /// until they are to.
+    pub async fn wait_for_clients(&self) {
+        self.phase.refuse();
+        loop {
+            let listeners = self.listeners.lock().await;
+            let clients: usize = listeners.values().map(Running::clients).sum();
+            drop(listeners);
+            let have_left = clients <= self.phase.aside() && self.sessions().await == 0;
+            if have_left || self.phase.is_draining() {
+                return;
+            }
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
     }
 
     /// Goes down gently: new clients are refused, sessions end at their next exchange boundary. Those that are left after
@@ -223,12 +254,17 @@ impl Engine {
         self.cores.send_all(|| Mail::Wake).await;
         let deadline = Instant::now() + limit;
         loop {
-            let left: usize = self.cores.ask_all(Mail::Sessions).await.into_iter().sum();
+            let left = self.sessions().await + self.phase.aside();
             if left == 0 || Instant::now() >= deadline {
                 return left;
             }
             tokio::time::sleep(DRAIN_LOOK).await;
         }
+    }
+
+    /// How many sessions the cores have.
+    async fn sessions(&self) -> usize {
+        self.cores.ask_all(Mail::Sessions).await.into_iter().sum()
     }
 
     /// Ends every thread. Sessions that are left are closed where they stand.

@@ -15,6 +15,7 @@ mod phase;
 mod protocol;
 mod timers;
 mod view;
+mod virtual_database;
 
 pub use client::{ClientPermit, Downstream};
 pub use config::{ListenerConfig, RuntimeConfig, Threads, WhenFull};
@@ -23,6 +24,8 @@ pub use cores::Cores;
 pub use engine::Engine;
 pub use error::{EngineError, SessionError};
 pub use listener::ListenerPlan;
+pub use phase::Leaving;
 pub use protocol::{Admitted, Protocol, Room, SessionContext};
 pub use timers::{Slot, Timers};
 pub use view::{ClientView, ListenerView, PoolView, RoomView, ServerView};
+pub use virtual_database::{Answer, Asker, Column, ColumnKind, Value, VirtualDatabase};

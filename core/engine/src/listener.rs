@@ -91,6 +91,11 @@ impl Running {
         self.plan.load_full()
     }
 
+    /// How many clients it has, those that are not logged in yet included.
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+
     /// Its socket.
     pub(crate) fn bound(&self) -> Arc<Bound> {
         Arc::clone(&self.bound)
@@ -162,7 +167,7 @@ impl Host {
         loop {
             let plan = self.plan.load();
             let is_full = plan.max_clients != 0 && self.clients.load(Ordering::Relaxed) >= plan.max_clients;
-            if !is_full || plan.when_full == WhenFull::Refuse || self.phase.is_draining() {
+            if !is_full || plan.when_full == WhenFull::Refuse || self.phase.is_refusing() {
                 return;
             }
             drop(plan);
@@ -173,7 +178,7 @@ impl Host {
     /// Counts the client in, or says why it cannot come in.
     fn permit(&self, plan: &ListenerPlan, peer: Peer) -> (Option<ClientPermit>, Option<Refusal>) {
         let no = |reason, text: &'static str| (None, Some(Refusal::new(reason, text)));
-        if self.phase.is_draining() {
+        if self.phase.is_refusing() {
             return no(Reason::ShuttingDown, "the gateway is shutting down");
         }
         let clients = self.clients.load(Ordering::Relaxed);
@@ -218,6 +223,7 @@ impl Host {
             accepted,
             refusal,
             cores: self.cores.clone(),
+            leaving: self.phase.leaving(),
         };
         // A panic ends this one client, as it does behind the login.
         let admitting = AssertUnwindSafe(async { self.protocol.admit(downstream).await }).catch_unwind();
@@ -232,6 +238,19 @@ impl Host {
                         permit,
                     };
                     self.cores.send(core, mail).await;
+                }
+            }
+            Ok(Ok(Ok(Admitted::Aside(session)))) => {
+                self.metrics.login.record(accepted.elapsed());
+                let counted = self.phase.count_aside();
+                let outcome = AssertUnwindSafe(session).catch_unwind().await;
+                drop((permit, counted));
+                match outcome {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(listener = %plan.name, %peer, %error, "session ended"),
+                    Err(_) => {
+                        tracing::error!(listener = %plan.name, %peer, "a session panicked; its client was closed, others go on");
+                    }
                 }
             }
             Ok(Ok(Ok(Admitted::Finished))) => {}

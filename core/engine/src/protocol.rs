@@ -28,6 +28,9 @@ pub enum Admitted {
         /// What the room needs to serve it.
         client: Box<dyn Any + Send>,
     },
+    /// A client that needs no core: it asks this process, not a server. It is served where it was admitted, and its
+    /// session watches [`Downstream::leaving`] by itself.
+    Aside(BoxFuture<'static, Result<(), SessionError>>),
     /// Nothing more to do: the client wanted no more, or was told why not.
     Finished,
 }

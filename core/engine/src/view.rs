@@ -55,6 +55,8 @@ pub struct ClientView {
     pub tls: bool,
     /// How long it has been connected.
     pub age: Duration,
+    /// How long ago its latest request came, where that is known; a client that waits has waited since.
+    pub asked: Option<Duration>,
     /// Exchanges done.
     pub exchanges: u64,
     /// The core that it lives on.
@@ -111,6 +113,8 @@ pub struct ServerView {
     pub state: &'static str,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// Whether it is closed as soon as its client can do without it.
+    pub is_leaving: bool,
     /// How long it has been open.
     pub age: Duration,
     /// Exchanges done.

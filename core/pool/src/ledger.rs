@@ -26,6 +26,8 @@ pub struct Ledger<C, W> {
     waiting: VecDeque<W>,
     lent: usize,
     opening: usize,
+    /// Connections that were born before are closed as they come back.
+    renewed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl<C, W> Ledger<C, W> {
             waiting: VecDeque::new(),
             lent: 0,
             opening: 0,
+            renewed: None,
         }
     }
 
@@ -176,6 +179,7 @@ impl<C, W> Ledger<C, W> {
             .limits
             .max_lifetime
             .is_some_and(|most| now.duration_since(born) >= most);
+        let old = old || self.renewed.is_some_and(|renewed| born < renewed);
         if old || open >= self.limits.size {
             return Returned::Close(connection);
         }
@@ -225,6 +229,12 @@ impl<C, W> Ledger<C, W> {
             }
         }
         out
+    }
+
+    /// Connections from before now are no longer wanted: the idle ones are taken out, lent ones close as they come back.
+    pub(crate) fn renew(&mut self, now: Instant) -> Vec<C> {
+        self.renewed = Some(now);
+        self.clear()
     }
 
     /// Takes out every idle connection.

@@ -174,6 +174,13 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         gone.into_iter().map(|entry| entry.connection).collect()
     }
 
+    /// Has no use for connections from before now any more: returns those that are idle, and closes those that are lent
+    /// out as they come back.
+    pub fn renew(&self, now: Instant) -> Vec<C> {
+        let gone = self.ledger.borrow_mut().renew(now);
+        gone.into_iter().map(|entry| entry.connection).collect()
+    }
+
     /// Shows each idle connection.
     pub fn each_idle(&self, mut show: impl FnMut(&C)) {
         for entry in self.ledger.borrow().idle() {
@@ -323,6 +330,37 @@ mod tests {
         pool.opened(1, now);
         pool.leave(&first, now);
         assert_eq!(turn(&pool, &second), Poll::Ready(Ok(1)));
+    }
+
+    #[test]
+    fn connections_from_before_a_renewal_are_not_kept() {
+        let pool = Numbers::new(limits(3));
+        let now = Instant::now();
+        let open = |number: u32, at: Instant| {
+            let seat = Seat::new(());
+            pool.wait(&seat, Waker::noop());
+            pool.take_order();
+            pool.leave(&seat, at);
+            pool.opened(number, at);
+        };
+        open(1, now);
+        let lent = pool.try_lend(|_| true).unwrap();
+        open(2, now);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(pool.renew(later), vec![2]);
+        open(3, later);
+        lent.give_back(later);
+        assert_eq!(
+            pool.counts(),
+            Counts {
+                idle: 1,
+                ..Counts::default()
+            }
+        );
+        let newer = pool.try_lend(|_| true).unwrap();
+        assert_eq!(*newer, 3);
+        newer.give_back(later);
+        assert_eq!(pool.counts().idle, 1);
     }
 
     #[test]

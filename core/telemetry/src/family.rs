@@ -39,6 +39,17 @@ impl<I: Instrument> Family<I> {
         self.0.enlist(key)
     }
 
+    /// The sum of each series, dropped handles included where they count, under its label values.
+    pub(crate) fn sums(&self) -> Vec<(Vec<String>, <I::Core as Core>::Total)> {
+        let all: Vec<_> = lock(&self.0.series)
+            .iter()
+            .map(|(key, series)| (key.clone(), Arc::clone(series)))
+            .collect();
+        all.iter()
+            .filter_map(|(key, series)| Some((key.iter().map(ToString::to_string).collect(), series.total()?)))
+            .collect()
+    }
+
     pub(crate) fn on(inner: Arc<Inner<I::Core>>) -> Self {
         Self(inner)
     }

@@ -114,6 +114,28 @@ impl Family<Counter> {
     }
 }
 
+impl Family<Counter> {
+    /// What each series has come to, with its label values.
+    pub fn totals(&self) -> Vec<(Vec<String>, u64)> {
+        self.sums()
+    }
+}
+
+impl Family<Histogram> {
+    /// How many times each series has counted and their sum, with its label values.
+    pub fn totals(&self) -> Vec<(Vec<String>, (u64, Duration))> {
+        let sums = self.sums().into_iter();
+        sums.map(|(labels, total)| {
+            let count = total
+                .buckets
+                .iter()
+                .fold(0, |sum: u64, bucket| sum.wrapping_add(*bucket));
+            (labels, (count, Duration::from_nanos(total.sum)))
+        })
+        .collect()
+    }
+}
+
 /// A number that goes up and down; the gauges of a series are summed. One writer; gone when it is dropped.
 #[derive(Debug)]
 pub struct Gauge(Slot<GaugeCore>, OneWriter);

@@ -197,3 +197,20 @@ fn one_name_has_one_meaning() {
     registry.counter("c", "C.", &["a"]);
     registry.counter("c", "C.", &["b"]);
 }
+
+#[test]
+fn totals_are_read_back_with_those_of_dropped_handles() {
+    let registry = Registry::new();
+    let counters = registry.counter("c", "C.", &["a", "b"]);
+    let one = counters.handle(&["x", "y"]);
+    one.add(3);
+    counters.handle(&["x", "y"]).add(4);
+    counters.handle(&["z", ""]).inc();
+    let labels = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+    assert_eq!(counters.totals(), [(labels("x", "y"), 7), (labels("z", ""), 1)]);
+    let times = registry.histogram("h", "H.", &["a"]);
+    times.handle(&["x"]).record(Duration::from_micros(40));
+    times.handle(&["x"]).record(Duration::from_secs(2));
+    let sum = Duration::from_micros(2_000_040);
+    assert_eq!(times.totals(), [(vec!["x".to_owned()], (2, sum))]);
+}

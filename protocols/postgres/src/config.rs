@@ -21,12 +21,40 @@ pub struct PostgresListener {
     /// Where clients go; the first rule that holds wins. A client for which none holds is refused.
     #[schemars(length(min = 1))]
     pub routes: Vec<Route>,
+    /// The admin console: databases that the gateway itself answers, in the language of PgBouncer's. There is none when
+    /// absent.
+    #[serde(default)]
+    pub console: Option<Console>,
     /// The most clients of one user at once; 0 means no limit.
     #[serde(default)]
     pub max_clients_per_user: usize,
     /// Tell clients the address and the error of a server that cannot be reached.
     #[serde(default)]
     pub verbose_errors: bool,
+}
+
+/// The admin console of a listener. Its users log in as the listener's others do; over a Unix socket, whoever runs as the
+/// same user of the system as the gateway may do everything without a login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Console {
+    /// The names that clients ask for. No server's database of such a name is reached by this listener.
+    #[schemars(length(min = 1))]
+    pub databases: Vec<String>,
+    /// Users who may do everything.
+    pub admin_users: Vec<String>,
+    /// Users who may look.
+    pub stats_users: Vec<String>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            databases: vec!["tidegate".to_owned(), "pgbouncer".to_owned()],
+            admin_users: Vec::new(),
+            stats_users: Vec::new(),
+        }
+    }
 }
 
 /// How clients prove who they are.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tidegate_base::Refusal;
 use tidegate_cluster::{Endpoint, Picker};
+use tidegate_pool::Limits;
 use tidegate_postgres_wire::login::Credential;
 
 use crate::admit::Route;
@@ -30,6 +31,10 @@ pub(crate) struct Group {
     greetings: RefCell<Vec<(Rc<Settings>, Rc<Reported>)>>,
     /// Who listens for the clients, by the settings to open with: a payload comes in the client's encoding.
     hubs: RefCell<Vec<(Rc<Settings>, Rc<Hub>)>>,
+    /// Nobody is given a server.
+    is_paused: Cell<bool>,
+    /// Connections from before are closed as they come back.
+    renewed: Cell<Option<Instant>>,
     /// When somebody last used it.
     pub(crate) used: Cell<Instant>,
 }
@@ -59,6 +64,8 @@ impl Group {
             credential: RefCell::new(credential),
             greetings: RefCell::default(),
             hubs: RefCell::default(),
+            is_paused: Cell::new(false),
+            renewed: Cell::new(None),
             used: Cell::new(now),
         })
     }
@@ -79,10 +86,44 @@ impl Group {
         if is_other {
             *self.picker.borrow_mut() = Picker::new(Arc::clone(&rules.cluster), seed);
         }
-        for pool in self.pools.borrow().iter() {
-            pool.pool.set_limits(rules.limits_of(&self.route.user));
-        }
         *self.rules.borrow_mut() = Arc::clone(rules);
+        for pool in self.pools.borrow().iter() {
+            pool.pool.set_limits(self.limits());
+        }
+    }
+
+    /// Gives nobody a server any more and closes those that are idle, or goes on. Tells whether that is a change.
+    pub(crate) fn pause(&self, is_paused: bool) -> bool {
+        if self.is_paused.replace(is_paused) == is_paused {
+            return false;
+        }
+        for pool in self.pools.borrow().iter() {
+            pool.pool.set_limits(self.limits());
+            if is_paused {
+                drop(pool.pool.clear());
+            }
+        }
+        true
+    }
+
+    /// Makes its server connections anew as their clients can do without them.
+    pub(crate) fn renew(&self, now: Instant) {
+        self.renewed.set(Some(now));
+        for pool in self.pools.borrow().iter() {
+            drop(pool.pool.renew(now));
+        }
+    }
+
+    /// Whether a connection of this age is one that is made anew.
+    pub(crate) fn is_leaving(&self, opened: Instant) -> bool {
+        self.renewed.get().is_some_and(|renewed| opened < renewed)
+    }
+
+    /// The bounds of its pools.
+    fn limits(&self) -> Limits {
+        let limits = self.rules.borrow().limits_of(&self.route.user);
+        let size = if self.is_paused.get() { 0 } else { limits.size };
+        Limits { size, ..limits }
     }
 
     /// With what to log in to servers: what the latest client's login left.
@@ -111,7 +152,7 @@ impl Group {
         }
         let pool = EndpointPool {
             endpoint: Arc::clone(endpoint),
-            pool: ServerPool::new(self.rules.borrow().limits_of(&self.route.user)),
+            pool: ServerPool::new(self.limits()),
         };
         pools.push(pool.clone());
         Ok(pool)

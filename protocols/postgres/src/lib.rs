@@ -7,6 +7,7 @@
 mod admit;
 mod batch;
 mod config;
+mod console;
 mod dial;
 mod effects;
 mod expected;
@@ -14,6 +15,7 @@ mod group;
 mod health;
 mod hub;
 mod metrics;
+mod orders;
 mod plan;
 mod protocol;
 mod room;
@@ -21,11 +23,14 @@ mod server;
 mod session;
 mod settings;
 mod statements;
+mod totals;
 mod users;
 
 pub use config::{
-    ClusterUser, Credential, Deployment, Login, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster,
+    ClusterUser, Console, Credential, Deployment, Login, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster,
     PostgresListener, Route, Timeouts, User, UserSuffix,
 };
+pub use orders::Orders;
 pub use plan::{PlanMistake, PostgresPlan, targets};
 pub use protocol::Postgres;
+pub use totals::Totals;

@@ -7,16 +7,18 @@ use tidegate_telemetry::{Counter, Family, Histogram, Registry};
 /// The families of PostgreSQL's metrics; handles of them are made per core and group, never per session.
 #[derive(Debug)]
 pub(crate) struct Families {
-    queries: Family<Counter>,
+    pub(crate) queries: Family<Counter>,
     errors: Family<Counter>,
-    query_time: Family<Histogram>,
-    wait_time: Family<Histogram>,
+    pub(crate) query_time: Family<Histogram>,
+    pub(crate) transaction_time: Family<Histogram>,
+    pub(crate) assignments: Family<Counter>,
+    pub(crate) wait_time: Family<Histogram>,
     connect_time: Family<Histogram>,
     connect_failures: Family<Counter>,
     cancels: Family<Counter>,
     discarded: Family<Counter>,
-    received: Family<Counter>,
-    sent: Family<Counter>,
+    pub(crate) received: Family<Counter>,
+    pub(crate) sent: Family<Counter>,
 }
 
 /// What one core counts for one cluster, database and user. One writer: the core's thread.
@@ -24,6 +26,8 @@ pub(crate) struct Families {
 pub(crate) struct GroupMetrics {
     pub(crate) queries: Counter,
     pub(crate) query_time: Histogram,
+    pub(crate) transaction_time: Histogram,
+    pub(crate) assignments: Counter,
     pub(crate) wait_time: Histogram,
     pub(crate) connect_time: Histogram,
     pub(crate) connect_failures: Counter,
@@ -53,6 +57,14 @@ impl Families {
                 "tidegate_postgres_query_seconds",
                 "Time from a request to the end of its reply",
             ),
+            transaction_time: histogram(
+                "tidegate_postgres_transaction_seconds",
+                "Time from the first request of a transaction to its end",
+            ),
+            assignments: counter(
+                "tidegate_postgres_assignments_total",
+                "Times that a client was given a server connection",
+            ),
             wait_time: histogram(
                 "tidegate_postgres_wait_seconds",
                 "Time that clients waited for a server connection",
@@ -78,6 +90,8 @@ impl Families {
         GroupMetrics {
             queries: self.queries.handle(&labels),
             query_time: self.query_time.handle(&labels),
+            transaction_time: self.transaction_time.handle(&labels),
+            assignments: self.assignments.handle(&labels),
             wait_time: self.wait_time.handle(&labels),
             connect_time: self.connect_time.handle(&labels),
             connect_failures: self.connect_failures.handle(&labels),

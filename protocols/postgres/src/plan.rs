@@ -14,6 +14,7 @@ use crate::config::{
     ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresListener, Timeouts,
     User, UserSuffix,
 };
+use crate::console::ConsoleRules;
 use crate::users::UserFile;
 
 /// Everything that PostgreSQL's rooms are told, validated and immutable.
@@ -32,6 +33,7 @@ pub(crate) struct ListenerRules {
     pub(crate) query: Option<LoginQuery>,
     pub(crate) routes: Vec<Rule>,
     pub(crate) chain: Vec<Arc<dyn Factory>>,
+    pub(crate) console: Option<ConsoleRules>,
     pub(crate) max_clients_per_user: usize,
     pub(crate) verbose_errors: bool,
 }
@@ -150,6 +152,12 @@ impl ListenerRules {
             let message = "method `cert` needs `tls.client_ca` and `tls.client_auth`";
             mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
         }
+        let console = config.console.as_ref();
+        let is_closed = console.is_some_and(|console| console.admin_users.is_empty() && console.stats_users.is_empty());
+        if is_closed && !matches!(config.common.address, Address::Unix(_)) {
+            let message = "nobody may enter: give `admin_users` or `stats_users`";
+            mistakes.push(mistake(format!("{path}.console"), &message, &[]));
+        }
         let user_file = login.user_file.as_deref().and_then(|file| {
             UserFile::open(file)
                 .map_err(|error| mistakes.push(mistake(format!("{path}.login.user_file"), &error, &[])))
@@ -174,6 +182,7 @@ impl ListenerRules {
             query: login.query.clone(),
             routes,
             chain,
+            console: config.console.as_ref().map(ConsoleRules::new),
             max_clients_per_user: config.max_clients_per_user,
             verbose_errors: config.verbose_errors,
         }

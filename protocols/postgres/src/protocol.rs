@@ -1,13 +1,15 @@
+use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError};
+use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError, VirtualDatabase};
 use tidegate_limit::Concurrency;
 use tidegate_postgres_wire::login::{Disguise, Stored, Verifier};
 use tidegate_telemetry::Registry;
@@ -15,8 +17,10 @@ use tidegate_telemetry::Registry;
 use crate::admit::{Lookups, Route, admit};
 use crate::dial::{SaltedCache, fill};
 use crate::metrics::Families;
+use crate::orders::{Command, Orders};
 use crate::plan::PostgresPlan;
 use crate::room::PostgresRoom;
+use crate::totals::Totals;
 
 /// PostgreSQL, as the engine knows it: the plan, and what the login threads share.
 pub struct Postgres {
@@ -28,6 +32,8 @@ pub struct Postgres {
     lookups: Lookups,
     per_user: Concurrency<String>,
     families: Families,
+    console: OnceLock<Arc<dyn VirtualDatabase>>,
+    orders: ArcSwap<Orders>,
     this: Weak<Self>,
 }
 
@@ -47,6 +53,8 @@ impl Postgres {
             lookups: Lookups::default(),
             per_user: Concurrency::default(),
             families: Families::new(registry),
+            console: OnceLock::new(),
+            orders: ArcSwap::default(),
             this: this.clone(),
         })
     }
@@ -55,6 +63,38 @@ impl Postgres {
     pub fn install(&self, plan: PostgresPlan) {
         self.plan.store(Arc::new(plan));
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Answers the console of every listener by this from now on; what is given first stays.
+    pub fn answer_by(&self, console: Arc<dyn VirtualDatabase>) {
+        let _ = self.console.set(console);
+    }
+
+    /// What is ordered now.
+    pub fn orders(&self) -> Arc<Orders> {
+        self.orders.load_full()
+    }
+
+    /// Orders something else; every core has to be told by the message that this returns.
+    pub fn order(&self, orders: Orders) -> impl Fn() -> Box<dyn Any + Send> + use<> {
+        self.orders.store(Arc::new(orders));
+        || Command::Look.into()
+    }
+
+    /// The message that has server connections made anew: of databases, each of a cluster by its name at the server, or
+    /// of all.
+    pub fn renew(databases: Option<BTreeSet<(String, String)>>) -> impl Fn() -> Box<dyn Any + Send> {
+        move || Command::Renew(databases.clone()).into()
+    }
+
+    /// The message that ends these clients, by the `id` of their views.
+    pub fn kill(ids: Vec<u64>) -> impl Fn() -> Box<dyn Any + Send> {
+        move || Command::Kill(ids.clone()).into()
+    }
+
+    /// What its clients have come to since the process began.
+    pub fn totals(&self) -> Vec<Totals> {
+        self.families.totals()
     }
 
     /// Why clients could not be served now: the clusters of which no endpoint was seen to be well. Empty when ready.
@@ -106,6 +146,10 @@ impl Postgres {
 
     pub(crate) fn families(&self) -> &Families {
         &self.families
+    }
+
+    pub(crate) fn console(&self) -> Option<&Arc<dyn VirtualDatabase>> {
+        self.console.get()
     }
 
     /// Clients with the same home share a core, and so their pools.

@@ -19,6 +19,7 @@ use crate::admit::{Client, Route};
 use crate::dial::{self, Order};
 use crate::group::{EndpointPool, Group};
 use crate::hub::LineView;
+use crate::orders::Command;
 use crate::plan::{ClusterRules, PostgresPlan};
 use crate::server::{Need, Server, ServerLease, unavailable};
 use crate::session::{Session, Shared, clean};
@@ -103,6 +104,7 @@ impl PostgresRoom {
             .families()
             .group(&route.cluster, &route.database, &route.user);
         let group = Group::new(route.clone(), Arc::clone(rules), metrics, credential, self.seed(), now);
+        group.pause(self.postgres.orders().pauses(&route.cluster, &route.database));
         self.groups.borrow_mut().insert(route.clone(), Rc::clone(&group));
         Ok(group)
     }
@@ -237,6 +239,38 @@ impl PostgresRoom {
         self.sessions.borrow_mut().remove(&slot);
     }
 
+    fn obey(self: &Rc<Self>, command: &Command) {
+        match command {
+            Command::Kill(ids) => {
+                let sessions: Vec<_> = self.sessions.borrow().values().cloned().collect();
+                for shared in sessions.iter().filter(|shared| ids.contains(&shared.id())) {
+                    shared.kill();
+                }
+            }
+            Command::Renew(databases) => {
+                let now = Instant::now();
+                for group in self.groups.borrow().values() {
+                    let key = || (group.route.cluster.to_string(), group.route.database.clone());
+                    if databases.as_ref().is_none_or(|databases| databases.contains(&key())) {
+                        group.renew(now);
+                    }
+                }
+            }
+            Command::Look => {
+                let orders = self.postgres.orders();
+                let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
+                for group in groups {
+                    let is_paused = orders.pauses(&group.route.cluster, &group.route.database);
+                    if group.pause(is_paused) && !is_paused {
+                        for pool in group.pools() {
+                            self.open_wanted(&group, &pool, false);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     fn seed(&self) -> u64 {
         let mut bytes = [0; 8];
         dial::fill(&mut bytes);
@@ -255,6 +289,7 @@ impl PostgresRoom {
                     ident: line.process.to_string(),
                     state: "listening",
                     tls: line.is_tls,
+                    is_leaving: false,
                     age: now.saturating_duration_since(line.opened),
                     exchanges: 0,
                     core: self.core.index,
@@ -293,6 +328,7 @@ impl PostgresRoom {
             ident: server.process.to_string(),
             state: "idle",
             tls: server.stream.tls().is_some(),
+            is_leaving: group.is_leaving(server.opened),
             age: now.saturating_duration_since(server.opened),
             exchanges: server.exchanges,
             core: self.core.index,
@@ -316,8 +352,14 @@ impl Room for PostgresRoom {
     }
 
     fn deliver(self: Rc<Self>, message: Box<dyn Any + Send>) {
-        let Ok(request) = message.downcast::<CancelRequest>() else {
-            return;
+        let request = match message.downcast::<CancelRequest>() {
+            Ok(request) => request,
+            Err(message) => {
+                if let Ok(command) = message.downcast::<Command>() {
+                    self.obey(&command);
+                }
+                return;
+            }
         };
         let sessions = self.sessions.borrow();
         let Some(address) = tidegate_postgres_wire::CancelAddress::decode(request.process) else {
@@ -369,6 +411,7 @@ impl Room for PostgresRoom {
                 state: state.label(),
                 tls: shared.is_tls,
                 age: now.saturating_duration_since(shared.since),
+                asked: Some(now.saturating_duration_since(shared.asked.get())),
                 exchanges: shared.exchanges.get(),
                 core: self.core.index,
             });
@@ -382,6 +425,7 @@ impl Room for PostgresRoom {
                     ident: lent.process.to_string(),
                     state: if state.is_pinned() { "pinned" } else { "active" },
                     tls: lent.is_tls,
+                    is_leaving: group.is_leaving(lent.opened),
                     age: now.saturating_duration_since(lent.opened),
                     exchanges: lent.exchanges,
                     core: self.core.index,

@@ -81,6 +81,8 @@ pub(crate) struct Server {
     pub(crate) secret: Vec<u8>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) exchanges: u64,
+    /// When the first request of the transaction that is open was sent.
+    pub(crate) entered: Option<Instant>,
     pub(crate) opened: Instant,
 }
 
@@ -165,6 +167,7 @@ impl Server {
             secret: ready.secret,
             endpoint,
             exchanges: 0,
+            entered: None,
             opened: now,
         }
     }

@@ -235,6 +235,7 @@ impl RedisRoom {
             ident: line.greeting.id.to_string(),
             state: "shared",
             tls: line.is_tls,
+            is_leaving: false,
             age: now.saturating_duration_since(line.opened),
             exchanges: line.exchanges.get(),
             core: self.core.index,
@@ -260,6 +261,7 @@ impl RedisRoom {
                     ident: String::new(),
                     state: if is_up { "subscribed" } else { "opening" },
                     tls: false,
+                    is_leaving: false,
                     age: Duration::ZERO,
                     exchanges: 0,
                     core: self.core.index,
@@ -345,6 +347,7 @@ impl Room for RedisRoom {
                 state: shared.state.get(),
                 tls: shared.is_tls,
                 age: now.saturating_duration_since(shared.since),
+                asked: None,
                 exchanges: shared.exchanges.get(),
                 core: self.core.index,
             });

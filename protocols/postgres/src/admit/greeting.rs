@@ -5,12 +5,14 @@ use tidegate_engine::{Admitted, Cores, Downstream, SessionError};
 use tidegate_net::tls::Identity;
 use tidegate_net::{Peer, Stream, TlsMode};
 use tidegate_postgres_wire::backend::{self, Severity};
-use tidegate_postgres_wire::{CancelAddress, First, MAX_STARTUP_LEN, Startup, sqlstate};
+use tidegate_postgres_wire::{CancelAddress, First, MAX_STARTUP_LEN, Startup, Version, sqlstate};
 
 use super::login::{Answerer, log_in};
 use super::route::find_route;
+use super::visit::{Door, visit};
 use super::{Client, settings_of};
 use crate::Postgres;
+use crate::console::IsOwnUser;
 use crate::plan::ListenerRules;
 use crate::room::CancelRequest;
 
@@ -40,12 +42,14 @@ enum Wish {
 
 /// Greets a client.
 pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result<Admitted, SessionError> {
+    let is_own_user = IsOwnUser(downstream.is_own_user());
     let Downstream {
         stream,
         peer,
         listener,
         refusal,
         cores,
+        leaving,
         ..
     } = downstream;
     let mut hello = Hello {
@@ -79,6 +83,18 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         let refusal = Refusal::new(Reason::Unavailable, "this listener is being removed");
         return hello.refuse(&refusal, Kind::Config).await;
     };
+    if rules
+        .console
+        .as_ref()
+        .is_some_and(|console| console.answers(startup.database()))
+    {
+        let door = Door {
+            listener: &listener.name,
+            is_own_user,
+            leaving,
+        };
+        return visit(postgres, hello, &rules, startup, door).await;
+    }
     seat(postgres, hello, &rules, &listener.name, startup).await
 }
 
@@ -90,16 +106,7 @@ async fn seat(
     listener: &Arc<str>,
     startup: Startup,
 ) -> Result<Admitted, SessionError> {
-    let (version, must_say) = startup.negotiate();
-    if must_say {
-        let mut out = Vec::new();
-        backend::negotiate_protocol_version(&mut out, version, startup.protocol_options());
-        hello
-            .stream
-            .write_all(&out)
-            .await
-            .map_err(|error| SessionError::downstream(&error))?;
-    }
+    let version = hello.agree(&startup).await?;
     let route = match find_route(rules, &startup, &hello) {
         Ok(route) => route,
         Err(refusal) => return hello.refuse(&refusal, Kind::Login).await,
@@ -109,6 +116,12 @@ async fn seat(
         Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
         Answerer::Gone => return Ok(Admitted::Finished),
     };
+    if postgres.orders().disables(&route.cluster, &route.database) {
+        let text = format!("database \"{}\" does not allow connections", startup.database());
+        return hello
+            .refuse(&Refusal::new(Reason::Unavailable, text), Kind::Unavailable)
+            .await;
+    }
     // Behind the login: who has not shown who it is takes no place of the user's, and learns nothing of the others.
     let permit = match rules.max_clients_per_user {
         0 => None,
@@ -236,6 +249,17 @@ impl Hello {
         Ok(())
     }
 
+    /// Agrees on a version of the protocol, and says so where the client asked for another.
+    pub(super) async fn agree(&mut self, startup: &Startup) -> Result<Version, SessionError> {
+        let (version, must_say) = startup.negotiate();
+        if must_say {
+            let mut out = Vec::new();
+            backend::negotiate_protocol_version(&mut out, version, startup.protocol_options());
+            self.say(&out).await?;
+        }
+        Ok(version)
+    }
+
     /// Reads some more; `false` at the end of the stream.
     pub(super) async fn read(&mut self) -> Result<bool, SessionError> {
         match self.stream.read_some(&mut self.held, READ).await {
@@ -253,7 +277,7 @@ impl Hello {
     }
 
     /// Turns the client away in PostgreSQL's words.
-    async fn refuse(&mut self, refusal: &Refusal, kind: Kind) -> Result<Admitted, SessionError> {
+    pub(super) async fn refuse(&mut self, refusal: &Refusal, kind: Kind) -> Result<Admitted, SessionError> {
         let mut out = Vec::new();
         backend::refusal(&mut out, Severity::Fatal, refusal);
         self.say(&out).await?;

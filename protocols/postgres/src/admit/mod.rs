@@ -4,6 +4,7 @@ mod greeting;
 mod login;
 mod lookup;
 mod route;
+mod visit;
 
 pub(crate) use greeting::admit;
 pub(crate) use lookup::Lookups;

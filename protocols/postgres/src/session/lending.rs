@@ -61,6 +61,7 @@ impl Session {
     fn wait_for(&mut self, now: Instant) {
         self.waits = true;
         self.began = now;
+        self.shared.asked.set(now);
         self.shared.state.set(State::Waiting);
         let limit = self.group.rules().queue_timeout;
         self.limit(limit, Due::Queue);
@@ -143,6 +144,8 @@ impl Session {
         let limit = self.group.rules().timeouts.query.limit();
         self.limit(limit, Due::Query);
         self.began = self.room.core.now();
+        self.shared.asked.set(self.began);
+        self.group.metrics.assignments.inc();
         self.lease = Some(lease);
         self.retry = true;
         true
@@ -241,6 +244,7 @@ impl Session {
     /// The client asks for something while it holds a server that rests.
     pub(super) fn request_begins(&mut self) {
         self.began = self.room.core.now();
+        self.shared.asked.set(self.began);
         self.shared.state.set(State::Active);
         let limit = self.group.rules.borrow().timeouts.query.limit();
         self.limit(limit, Due::Query);

@@ -274,6 +274,13 @@ impl Session {
         if self.shared.take_cancel() {
             self.cancel();
         }
+        if self.shared.take_kill() && !self.closing {
+            if !self.waits {
+                self.cancel();
+            }
+            let text = "terminating connection due to administrator command";
+            self.say_goodbye(&Refusal::new(Reason::ShuttingDown, text));
+        }
         if let Some((at, due)) = self.deadline {
             let now = self.room.core.now();
             if now >= at {

@@ -417,6 +417,13 @@ impl Session {
             .metrics
             .query_time
             .record(now.saturating_duration_since(self.began));
+        let entered = lease.entered.take().unwrap_or(self.began);
+        if lease.status == Status::Idle {
+            let lasted = now.saturating_duration_since(entered);
+            self.group.metrics.transaction_time.record(lasted);
+        } else {
+            lease.entered = Some(entered);
+        }
         self.began = now;
         lease.exchanges += 1;
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);

@@ -26,8 +26,11 @@ pub(crate) struct Shared {
     pub(crate) application_name: RefCell<String>,
     pub(crate) state: Cell<State>,
     pub(crate) exchanges: Cell<u64>,
+    /// When its latest request came that needed a server.
+    pub(crate) asked: Cell<Instant>,
     pub(crate) lent: RefCell<Option<Lent>>,
     cancelled: Cell<bool>,
+    killed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Its place among those that its user may have.
     _permit: Option<Permit<String>>,
@@ -81,6 +84,7 @@ impl Shared {
         application_name: String,
         permit: Option<Permit<String>>,
     ) -> Rc<Self> {
+        let now = Instant::now();
         Rc::new(Self {
             slot,
             serial,
@@ -90,12 +94,14 @@ impl Shared {
             listener,
             peer,
             is_tls,
-            since: Instant::now(),
+            since: now,
             application_name: RefCell::new(application_name),
             state: Cell::new(State::Login),
             exchanges: Cell::new(0),
+            asked: Cell::new(now),
             lent: RefCell::new(None),
             cancelled: Cell::new(false),
+            killed: Cell::new(false),
             waker: RefCell::new(None),
             _permit: permit,
         })
@@ -110,6 +116,16 @@ impl Shared {
     pub(crate) fn cancel(&self) {
         self.cancelled.set(true);
         self.wake();
+    }
+
+    /// Asks the session to end.
+    pub(crate) fn kill(&self) {
+        self.killed.set(true);
+        self.wake();
+    }
+
+    pub(crate) fn take_kill(&self) -> bool {
+        self.killed.replace(false)
     }
 
     pub(crate) fn take_cancel(&self) -> bool {

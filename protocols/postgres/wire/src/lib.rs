@@ -9,6 +9,7 @@
 )]
 
 pub mod backend;
+mod bind;
 mod body;
 mod cancel;
 mod cursor;
@@ -22,6 +23,7 @@ pub mod sqlstate;
 mod startup;
 mod version;
 
+pub use bind::Bound;
 pub use body::BodyError;
 pub use cancel::{CancelAddress, CancelKey};
 pub use cursor::{Cursor, Stop, Walk};

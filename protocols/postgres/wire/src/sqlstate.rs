@@ -2,6 +2,8 @@
 
 use tidegate_base::{Reason, Refusal};
 
+/// `successful_completion`, as notices have it
+pub const SUCCESSFUL_COMPLETION: &str = "00000";
 /// `protocol_violation`
 pub const PROTOCOL_VIOLATION: &str = "08P01";
 /// `feature_not_supported`
@@ -14,6 +16,8 @@ pub const INVALID_STATEMENT_NAME: &str = "26000";
 pub const INVALID_AUTHORIZATION: &str = "28000";
 /// `invalid_password`
 pub const INVALID_PASSWORD: &str = "28P01";
+/// `invalid_cursor_name`
+pub const INVALID_CURSOR_NAME: &str = "34000";
 /// `invalid_catalog_name`: no such database
 pub const INVALID_CATALOG_NAME: &str = "3D000";
 /// `insufficient_privilege`

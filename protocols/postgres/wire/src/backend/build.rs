@@ -186,19 +186,32 @@ pub fn notification(out: &mut Vec<u8>, process: i32, channel: &[u8], payload: &[
     });
 }
 
-/// Appends RowDescription: columns of no table, in text format, each with its name and the object id of its type.
-pub fn row_description(out: &mut Vec<u8>, columns: &[(&str, u32)]) {
+/// A column of no table, for [`row_description`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The object id of its type.
+    pub type_id: u32,
+    /// How many bytes a value has in binary; -1 when it varies.
+    pub size: i16,
+    /// Whether its values are sent in binary, else in text.
+    pub is_binary: bool,
+}
+
+/// Appends RowDescription.
+pub fn row_description(out: &mut Vec<u8>, columns: &[Shape<'_>]) {
     message(out, b'T', |out| {
         let count = u16::try_from(columns.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&count.to_be_bytes());
-        for (name, type_id) in columns.iter().take(usize::from(count)) {
-            text(out, name.as_bytes());
+        for column in columns.iter().take(usize::from(count)) {
+            text(out, column.name.as_bytes());
             out.extend_from_slice(&[0; 6]);
-            out.extend_from_slice(&type_id.to_be_bytes());
-            // Size -1 (varies), no type modifier, text.
-            out.extend_from_slice(&(-1_i16).to_be_bytes());
+            out.extend_from_slice(&column.type_id.to_be_bytes());
+            out.extend_from_slice(&column.size.to_be_bytes());
+            // No type modifier.
             out.extend_from_slice(&(-1_i32).to_be_bytes());
-            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&i16::from(column.is_binary).to_be_bytes());
         }
     });
 }

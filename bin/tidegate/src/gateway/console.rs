@@ -1,0 +1,226 @@
+mod layout;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rustix::process::{Signal, getpid, kill_process};
+use tidegate_admin::Source;
+use tidegate_engine::{ListenerView, Protocol, RoomView, VirtualDatabase};
+use tidegate_pgbouncer::console::{Console, Ending, Layout, Orders, PERIOD, Setting, Subject, Sums, Totals};
+use tidegate_postgres::Postgres;
+use tokio::runtime::Handle;
+
+use layout::{flatten, layout};
+
+use super::Gateway;
+use crate::registry::POSTGRES;
+use crate::version::VERSION;
+
+/// The gateway as its console knows it.
+struct Post {
+    gateway: Weak<Gateway>,
+    /// Where work goes that is done whole whoever leaves meanwhile.
+    control: Handle,
+    has_signalled: Arc<AtomicBool>,
+}
+
+/// The console of a gateway that is being made, on the control plane.
+pub(super) fn open(gateway: Weak<Gateway>) -> Arc<dyn VirtualDatabase> {
+    let console = Arc::new(Console::new(Post {
+        gateway,
+        control: Handle::current(),
+        has_signalled: Arc::default(),
+    }));
+    tokio::spawn(keep_averages(Arc::downgrade(&console)));
+    console
+}
+
+async fn keep_averages(console: Weak<Console<Post>>) {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        match console.upgrade() {
+            Some(console) => console.turn(),
+            None => return,
+        }
+    }
+}
+
+/// Makes the process ready for its end, and then ends it as the signal does that ends it gently.
+async fn end(gateway: Weak<Gateway>, ending: Ending, has_signalled: Arc<AtomicBool>) {
+    let Some(gateway) = gateway.upgrade() else { return };
+    let engine = &gateway.engine;
+    let is_ending = match ending {
+        Ending::Now => {
+            let is_ending = engine.is_draining();
+            engine.drain(Duration::ZERO).await;
+            is_ending
+        }
+        Ending::WhenServersRest => engine.is_draining(),
+        Ending::WhenClientsLeave => {
+            engine.wait_for_clients().await;
+            engine.is_draining()
+        }
+    };
+    // Who stops the gateway takes it whole.
+    drop(gateway);
+    // A second signal would end the process without a word.
+    if !is_ending
+        && !has_signalled.swap(true, Ordering::Relaxed)
+        && let Err(error) = kill_process(getpid(), Signal::TERM)
+    {
+        tracing::error!(%error, "cannot end the process");
+    }
+}
+
+impl Post {
+    /// Work that is done to its end, also when who waits for it leaves.
+    fn whole(&self, work: impl Future<Output = ()> + Send + 'static) -> BoxFuture<'static, ()> {
+        let working = self.control.spawn(work);
+        async move {
+            if let Err(error) = working.await {
+                tracing::error!(%error, "what the console ordered has not reached every core");
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Subject for Post {
+    fn version(&self) -> &str {
+        VERSION.version
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn views(&self) -> BoxFuture<'_, (Vec<ListenerView>, Vec<RoomView>)> {
+        async {
+            let Some(gateway) = self.gateway.upgrade() else {
+                return Default::default();
+            };
+            let protocol = gateway.protocols.postgres().name();
+            let mut listeners = gateway.engine.listeners().await;
+            listeners.retain(|listener| listener.protocol == protocol);
+            let mut rooms = gateway.engine.rooms().await;
+            for room in &mut rooms {
+                room.clients.retain(|client| client.protocol == protocol);
+                room.pools.retain(|pool| pool.protocol == protocol);
+                room.servers.retain(|server| server.protocol == protocol);
+            }
+            (listeners, rooms)
+        }
+        .boxed()
+    }
+
+    fn layout(&self) -> BoxFuture<'_, Layout> {
+        async {
+            match self.gateway.upgrade() {
+                Some(gateway) => layout(&gateway.force.lock().await.loaded.config),
+                None => Layout::default(),
+            }
+        }
+        .boxed()
+    }
+
+    fn settings(&self) -> BoxFuture<'_, Vec<Setting>> {
+        async {
+            let mut settings = Vec::new();
+            if let Some(gateway) = self.gateway.upgrade() {
+                flatten(String::new(), &Source::config(&*gateway).await, &mut settings);
+            }
+            settings
+        }
+        .boxed()
+    }
+
+    fn totals(&self) -> Vec<Totals> {
+        let gateway = self.gateway.upgrade();
+        let totals = gateway.map(|gateway| gateway.protocols.postgres().totals());
+        totals.into_iter().flatten().map(of_group).collect()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>> {
+        async {
+            let Some(gateway) = self.gateway.upgrade() else {
+                return Err(vec!["the gateway is shutting down".to_owned()]);
+            };
+            let reloading = self.control.spawn(async move { gateway.reload().await });
+            match reloading.await {
+                Ok(outcome) => outcome.map(drop),
+                Err(error) => Err(vec![error.to_string()]),
+            }
+        }
+        .boxed()
+    }
+
+    fn orders(&self) -> Orders {
+        let gateway = self.gateway.upgrade();
+        gateway.map_or_else(Orders::default, |gateway| {
+            let orders = gateway.protocols.postgres().orders();
+            Orders {
+                is_paused: orders.is_paused,
+                paused: orders.paused.clone(),
+                disabled: orders.disabled.clone(),
+            }
+        })
+    }
+
+    fn order(&self, orders: Orders) -> BoxFuture<'_, ()> {
+        let Some(gateway) = self.gateway.upgrade() else {
+            return std::future::ready(()).boxed();
+        };
+        tracing::info!(?orders, "the console orders");
+        let message = gateway.protocols.postgres().order(tidegate_postgres::Orders {
+            is_paused: orders.is_paused,
+            paused: orders.paused,
+            disabled: orders.disabled,
+        });
+        self.whole(async move { gateway.engine.tell(POSTGRES, message).await })
+    }
+
+    fn kill(&self, ids: Vec<u64>) -> BoxFuture<'_, ()> {
+        let Some(gateway) = self.gateway.upgrade() else {
+            return std::future::ready(()).boxed();
+        };
+        tracing::info!(clients = ids.len(), "the console ends clients");
+        self.whole(async move { gateway.engine.tell(POSTGRES, Postgres::kill(ids)).await })
+    }
+
+    fn renew(&self, databases: Option<BTreeSet<(String, String)>>) -> BoxFuture<'_, ()> {
+        let Some(gateway) = self.gateway.upgrade() else {
+            return std::future::ready(()).boxed();
+        };
+        tracing::info!(?databases, "the console has server connections made anew");
+        self.whole(async move { gateway.engine.tell(POSTGRES, Postgres::renew(databases)).await })
+    }
+
+    fn end(&self, ending: Ending) {
+        tracing::info!(?ending, "the console asks for an end");
+        let has_signalled = Arc::clone(&self.has_signalled);
+        self.control
+            .spawn(end(Weak::clone(&self.gateway), ending, has_signalled));
+    }
+}
+
+fn of_group(group: tidegate_postgres::Totals) -> Totals {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    Totals {
+        cluster: group.cluster,
+        database: group.database,
+        sums: Sums {
+            assignments: group.assignments,
+            transactions: group.transactions,
+            queries: group.queries,
+            received: group.received,
+            sent: group.sent,
+            transaction_us: micros(group.transaction_time),
+            query_us: micros(group.query_time),
+            wait_us: micros(group.wait_time),
+        },
+    }
+}

@@ -1,0 +1,119 @@
+use serde_json::Value as Json;
+use tidegate_base::Address;
+use tidegate_pgbouncer::console::{ClusterOf, Layout, Named, Setting, UserOf};
+use tidegate_postgres::{PoolMode, PostgresCluster, PostgresListener};
+
+use crate::gateway::needs_restart;
+use crate::registry::Config;
+
+/// What the configuration says, in the console's terms.
+pub(super) fn layout(config: &Config) -> Layout {
+    let (listeners, clusters) = config.postgres();
+    let mut layout = Layout {
+        clusters: clusters
+            .iter()
+            .map(|(name, cluster)| of_cluster(name, cluster))
+            .collect(),
+        ..Layout::default()
+    };
+    for listener in listeners {
+        layout.names.extend(names(listener));
+        for name in listener.login.users.keys() {
+            if !layout.users.iter().any(|user| user.name == *name) {
+                let own = clusters.iter().filter_map(|(_, cluster)| cluster.users.get(name));
+                let (size, mode) = own.fold((None, None), |(size, mode), own| (size.or(own.size), mode.or(own.mode)));
+                layout.users.push(UserOf {
+                    name: name.clone(),
+                    pool_size: size,
+                    pool_mode: mode.map(PoolMode::label),
+                    max_clients: listener.max_clients_per_user,
+                });
+            }
+        }
+    }
+    layout
+}
+
+/// The databases that a listener's rules name.
+fn names(listener: &PostgresListener) -> impl Iterator<Item = Named> {
+    listener.routes.iter().filter_map(|route| {
+        let name = route.matches.database.clone()?;
+        Some(Named {
+            cluster: route.cluster.clone()?,
+            database: route.database.clone().unwrap_or_else(|| name.clone()),
+            name,
+        })
+    })
+}
+
+fn of_cluster(name: &str, cluster: &PostgresCluster) -> ClusterOf {
+    let servers = cluster.endpoints.iter().map(|endpoint| match &endpoint.address {
+        Address::Tcp { host, port } => (host.clone(), Some(*port)),
+        Address::Unix(path) => (path.display().to_string(), None),
+    });
+    ClusterOf {
+        name: name.to_owned(),
+        servers: servers.collect(),
+        force_user: cluster.credential.as_ref().map(|credential| credential.user.clone()),
+        pool_size: cluster.pool.limits.size,
+        min_pool_size: cluster.pool.limits.min_idle,
+        server_lifetime: cluster.pool.limits.max_lifetime.limit(),
+        pool_mode: cluster.pool.mode.label(),
+    }
+}
+
+/// Every value of a document under its path.
+pub(super) fn flatten(path: String, value: &Json, into: &mut Vec<Setting>) {
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    match value {
+        Json::Object(map) => {
+            for (key, value) in map {
+                flatten(below(key), value, into);
+            }
+        }
+        Json::Array(list) => {
+            for (at, value) in list.iter().enumerate() {
+                flatten(below(&at.to_string()), value, into);
+            }
+        }
+        value => into.push(Setting {
+            is_changeable: !needs_restart(&path),
+            value: match value {
+                Json::String(text) => text.clone(),
+                Json::Null => String::new(),
+                other => other.to_string(),
+            },
+            path,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_stand_under_their_paths() {
+        let mut settings = Vec::new();
+        let document = json!({ "node": 1, "listeners": { "main": { "routes": [{ "cluster": "app" }], "tls": null } } });
+        flatten(String::new(), &document, &mut settings);
+        let shown: Vec<_> = settings
+            .iter()
+            .map(|setting| (setting.path.as_str(), setting.value.as_str(), setting.is_changeable))
+            .collect();
+        let expected = [
+            ("node", "1", false),
+            ("listeners.main.routes.0.cluster", "app", true),
+            ("listeners.main.tls", "", true),
+        ];
+        assert_eq!(shown, expected);
+    }
+}

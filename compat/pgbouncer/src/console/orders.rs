@@ -1,0 +1,154 @@
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tidegate_base::{Reason, Refusal};
+use tidegate_engine::Answer;
+
+use super::Console;
+use super::port::{Orders, Subject};
+
+/// How often it is looked whether the last connection is gone.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Clusters and their databases that go by one name.
+type Databases = BTreeSet<(String, String)>;
+
+impl<S: Subject> Console<S> {
+    /// Lets nobody have a server connection, and waits until all are closed.
+    pub(super) async fn pause(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        self.order(|orders| {
+            if orders.is_paused {
+                return no("already suspended/paused".to_owned());
+            }
+            match &databases {
+                Some(databases) => orders.paused.extend(databases.iter().cloned()),
+                None => orders.is_paused = true,
+            }
+            Ok(())
+        })
+        .await?;
+        while self.scene().await.connections(databases.as_ref()) > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(Answer::done("PAUSE"))
+    }
+
+    /// Goes on.
+    pub(super) async fn resume(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        self.order(|orders| match &databases {
+            Some(databases) => {
+                let before = orders.paused.len();
+                orders.paused.retain(|key| !databases.contains(key));
+                if orders.paused.len() == before {
+                    return no(format!("database {name} is not paused"));
+                }
+                Ok(())
+            }
+            None if std::mem::take(&mut orders.is_paused) => Ok(()),
+            None => no("pooler is not paused/suspended".to_owned()),
+        })
+        .await?;
+        Ok(Answer::done("RESUME"))
+    }
+
+    /// Lets no new client in, or lets them in again.
+    pub(super) async fn enable(&self, name: &str, is_enabled: bool) -> Result<Answer, Refusal> {
+        let Some(databases) = self.databases(name).await? else {
+            return no("a database is required".to_owned());
+        };
+        self.order(|orders| {
+            if is_enabled {
+                orders.disabled.retain(|key| !databases.contains(key));
+            } else {
+                orders.disabled.extend(databases.iter().cloned());
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Answer::done(if is_enabled { "ENABLE" } else { "DISABLE" }))
+    }
+
+    /// Ends the clients of a database, or all, and pauses what they were in.
+    pub(super) async fn kill(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        let scene = self.scene().await;
+        let databases = databases.unwrap_or_else(|| scene.used());
+        self.order(|orders| {
+            if orders.is_paused {
+                return no("already suspended/paused".to_owned());
+            }
+            orders.paused.extend(databases.iter().cloned());
+            Ok(())
+        })
+        .await?;
+        // Looked at again: who came in between goes too.
+        let scene = self.scene().await;
+        let clients = scene.clients.iter();
+        let ids = clients
+            .filter(|client| databases.contains(&(client.cluster.clone(), client.space.clone())))
+            .map(|client| client.id)
+            .collect();
+        self.subject.kill(ids).await;
+        Ok(Answer::done("KILL"))
+    }
+
+    /// Ends one client.
+    pub(super) async fn kill_client(&self, id: &str) -> Result<Answer, Refusal> {
+        let Ok(id) = id.parse::<u64>() else {
+            return no("invalid client pointer supplied".to_owned());
+        };
+        let scene = self.scene().await;
+        if !scene.clients.iter().any(|client| client.id == id) {
+            return no("client not found".to_owned());
+        }
+        self.subject.kill(vec![id]).await;
+        Ok(Answer::done("KILL_CLIENT"))
+    }
+
+    /// Makes server connections anew.
+    pub(super) async fn reconnect(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        self.subject.renew(databases).await;
+        Ok(Answer::done("RECONNECT"))
+    }
+
+    /// Waits until the old ones are gone.
+    pub(super) async fn wait_close(&self, name: &str) -> Result<Answer, Refusal> {
+        let databases = self.databases(name).await?;
+        while self.scene().await.has_leaving(databases.as_ref()) {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(Answer::done("WAIT_CLOSE"))
+    }
+
+    /// Changes what is ordered, one change after the other.
+    async fn order(&self, change: impl FnOnce(&mut Orders) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        let ordering = {
+            let _one = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut orders = self.subject.orders();
+            change(&mut orders)?;
+            self.subject.order(orders)
+        };
+        ordering.await;
+        Ok(())
+    }
+
+    /// What goes by a name; all that there is when it is empty.
+    async fn databases(&self, name: &str) -> Result<Option<Databases>, Refusal> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let databases = self.scene().await.named(name);
+        if databases.is_empty() {
+            return no(format!("no such database: {name}"));
+        }
+        Ok(Some(databases))
+    }
+}
+
+fn no<T>(text: String) -> Result<T, Refusal> {
+    Err(Refusal::new(Reason::Invalid, text))
+}

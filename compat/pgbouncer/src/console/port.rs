@@ -1,0 +1,152 @@
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use tidegate_engine::{ListenerView, RoomView};
+
+/// The gateway, as the console shows and commands it.
+pub trait Subject: Send + Sync + 'static {
+    /// The release that is running.
+    fn version(&self) -> &str;
+    /// The time of day.
+    fn now(&self) -> SystemTime;
+    /// The listeners, and what every core holds now, of the protocol that the console belongs to.
+    fn views(&self) -> BoxFuture<'_, (Vec<ListenerView>, Vec<RoomView>)>;
+    /// What the configuration says.
+    fn layout(&self) -> BoxFuture<'_, Layout>;
+    /// The configuration value by value, secrets masked.
+    fn settings(&self) -> BoxFuture<'_, Vec<Setting>>;
+    /// What clients have come to since the process began.
+    fn totals(&self) -> Vec<Totals>;
+    /// Reads the configuration again; why it was not taken.
+    fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>>;
+    /// What is ordered now.
+    fn orders(&self) -> Orders;
+    /// Orders something else; ready when every core has heard of it.
+    fn order(&self, orders: Orders) -> BoxFuture<'_, ()>;
+    /// Ends these clients, by the `id` of their views.
+    fn kill(&self, ids: Vec<u64>) -> BoxFuture<'_, ()>;
+    /// Has server connections made anew as clients can do without them: of databases, or all.
+    fn renew(&self, databases: Option<BTreeSet<(String, String)>>) -> BoxFuture<'_, ()>;
+    /// Begins to end the process.
+    fn end(&self, ending: Ending);
+}
+
+/// What is ordered while the process runs. A database is one of a cluster, by its name at the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Orders {
+    /// Nobody is given a server connection, and those that come back are closed.
+    pub is_paused: bool,
+    /// The same for single databases.
+    pub paused: BTreeSet<(String, String)>,
+    /// Databases that let no new client in.
+    pub disabled: BTreeSet<(String, String)>,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// At once; what servers do for clients is cancelled.
+    Now,
+    /// When transactions have ended.
+    WhenServersRest,
+    /// When clients have left by themselves.
+    WhenClientsLeave,
+}
+
+/// What the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// Names of databases that clients may ask for.
+    pub names: Vec<Named>,
+    /// Where they lead.
+    pub clusters: Vec<ClusterOf>,
+    /// Users by name.
+    pub users: Vec<UserOf>,
+}
+
+/// A name that clients may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The cluster that it leads to.
+    pub cluster: String,
+    /// The database there.
+    pub database: String,
+}
+
+/// A cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClusterOf {
+    /// Its name.
+    pub name: String,
+    /// The addresses of its servers: host, and port; none of a Unix socket, whose host is its path.
+    pub servers: Vec<(String, Option<u16>)>,
+    /// The user that it is reached as, where that is not the client's.
+    pub force_user: Option<String>,
+    /// The most connections of a pool.
+    pub pool_size: usize,
+    /// The fewest.
+    pub min_pool_size: usize,
+    /// How old a connection may get.
+    pub server_lifetime: Option<Duration>,
+    /// `session`, `transaction` or `statement`.
+    pub pool_mode: &'static str,
+}
+
+/// A user that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserOf {
+    /// Its name.
+    pub name: String,
+    /// The most connections of one of its pools, where that is its own.
+    pub pool_size: Option<usize>,
+    /// Its own mode.
+    pub pool_mode: Option<&'static str>,
+    /// The most clients; 0 means no limit.
+    pub max_clients: usize,
+}
+
+/// A value of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Where it stands, as in `listeners.main.address`.
+    pub path: String,
+    /// What it is.
+    pub value: String,
+    /// Whether a reload changes it.
+    pub is_changeable: bool,
+}
+
+/// What one cluster, database and user have come to since the process began.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// The cluster.
+    pub cluster: String,
+    /// The database at the server.
+    pub database: String,
+    /// The numbers.
+    pub sums: Sums,
+}
+
+/// Numbers that only grow; times in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Times that a client was given a server connection.
+    pub assignments: u64,
+    /// Transactions.
+    pub transactions: u64,
+    /// Queries.
+    pub queries: u64,
+    /// Bytes from clients.
+    pub received: u64,
+    /// Bytes to clients.
+    pub sent: u64,
+    /// How long transactions took.
+    pub transaction_us: u64,
+    /// How long queries took.
+    pub query_us: u64,
+    /// How long clients waited for a server.
+    pub wait_us: u64,
+}
