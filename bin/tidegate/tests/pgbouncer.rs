@@ -118,10 +118,20 @@ impl Files {
 
     /// What psql shows; none when it is not let in.
     fn psql(&self, user: &str, password: &str, database: &str) -> Option<String> {
+        self.ask(
+            user,
+            password,
+            database,
+            "SELECT current_user || '@' || current_database()",
+        )
+    }
+
+    /// What psql shows of a statement; none when it fails.
+    fn ask(&self, user: &str, password: &str, database: &str, statement: &str) -> Option<String> {
         let port = self.port.number().to_string();
         let mut psql = self.postgres.programs().command("psql");
         psql.args(["-X", "-At", "-h", "127.0.0.1", "-p", &port, "-U", user, "-d", database]);
-        psql.args(["-c", "SELECT current_user || '@' || current_database()"]);
+        psql.args(["-v", "ON_ERROR_STOP=1", "-c", statement]);
         let output = psql
             .env("PGPASSWORD", password)
             .env("PGCONNECT_TIMEOUT", "10")
@@ -200,6 +210,31 @@ fn a_reload_takes_new_files_and_refuses_broken_ones() {
     });
     files.replace("hba.conf", "host all nobody 0.0.0.0/0 md5\n");
     eventually("nobody is let in", || files.psql("app", &password, "late").is_none());
+}
+
+#[test]
+fn the_console_is_for_whom_the_file_names() {
+    let files = Files::new();
+    let named = "auth_type = scram-sha-256\nadmin_users = app\nstats_users = nobody, other";
+    files
+        .folder
+        .write("pgbouncer.ini", &files.ini("").replace("auth_type = hba", named));
+    let running = files.tidegate();
+    let password = files.postgres.target().password;
+    let app = |statement: &str| files.ask("app", &password, "pgbouncer", statement);
+    assert_eq!(files.psql("app", &password, "shop").as_deref(), Some("app@storage"));
+    let shown = app("SHOW DATABASES").expect("databases");
+    let shop = shown.lines().find(|line| line.starts_with("shop|127.0.0.1|"));
+    assert!(shop.is_some_and(|line| line.contains("|storage|")), "{shown}");
+    let other = |statement: &str| files.ask("other", "others", "pgbouncer", statement);
+    assert!(other("SHOW STATE").is_some());
+    assert_eq!(other("RELOAD"), None);
+    assert_eq!(files.ask("evil", "evils", "pgbouncer", "SHOW STATE"), None);
+    assert!(app("RELOAD").is_some());
+    files.replace("pgbouncer.ini", "worse");
+    assert_eq!(app("RELOAD"), None);
+    running.wait_for_log("the old configuration stays in force");
+    assert_eq!(files.psql("app", &password, "shop").as_deref(), Some("app@storage"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use tidegate_config::quoted;
 
@@ -15,6 +16,9 @@ use crate::routes::routes;
 use crate::settings::Settings;
 use crate::transport;
 use crate::value::period;
+
+/// Who may do everything at the console, and who may look.
+const CONSOLE_USERS: [&str; 2] = ["admin_users", "stats_users"];
 
 /// A place where clients come in.
 struct Listener {
@@ -48,6 +52,16 @@ pub(crate) fn write(
         }
     }
     let rules = Rules::read(&ini.main, files, notes);
+    if rules.is_some() {
+        for users in CONSOLE_USERS {
+            if let (Some(place), Some(_)) = (ini.main.place(users), ini.main.some_text(users)) {
+                let text = format!(
+                    "{users}: rules do not hold for the console, so with an HBA file only the gateway's own user of the system may enter, on the Unix socket"
+                );
+                notes.warn(place, text);
+            }
+        }
+    }
     let tls = transport::of_clients(&ini.main, notes);
     out.line(0, "listeners:");
     let mut count = 0;
@@ -67,6 +81,7 @@ pub(crate) fn write(
         }
         count += 1;
         header(&ini.main, listener, &access, &tls, out, notes);
+        console(&ini.main, listener, rules.is_some(), out);
         login.write(&access, out);
         out.line(2, "routes:");
         for (route, place) in routes {
@@ -221,6 +236,29 @@ fn header(
     if !listener.is_local {
         transport::keepalive(main, out);
         tls.write(access.tls, out);
+    }
+}
+
+/// Who may enter the console. On a Unix socket the gateway's own user of the system always may. An HBA file may let
+/// others in from some addresses only, which cannot be said of the console.
+fn console(main: &Settings, listener: &Listener, has_rules: bool, out: &mut Out) {
+    if has_rules && !listener.is_local {
+        return;
+    }
+    let mut line = "console: { databases: [pgbouncer]".to_owned();
+    let mut has_users = false;
+    for users in CONSOLE_USERS {
+        let text = main.text(users);
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names: Vec<String> = names.map(quoted).collect();
+        if !names.is_empty() && !has_rules {
+            has_users = true;
+            let _ = write!(line, ", {users}: [{}]", names.join(", "));
+        }
+    }
+    if has_users || listener.is_local {
+        let place = CONSOLE_USERS.iter().find_map(|users| main.place(users));
+        out.from(2, line + " }", place);
     }
 }
 

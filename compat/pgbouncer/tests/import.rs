@@ -74,6 +74,7 @@ fn what_is_absent_is_as_in_pgbouncer() {
             "address": "unix:/tmp/.s.PGSQL.6432",
             "max_clients": 100,
             "pre_auth_timeout": "60s",
+            "console": { "databases": ["pgbouncer"] },
             "login": { "method": "md5", "user_file": "u" },
             "routes": [{ "match": { "database": "a" }, "cluster": "a" }],
         } },

@@ -211,11 +211,8 @@ mod tests {
 
     #[track_caller]
     fn check(statement: &str, expected: Result<Command, &str>) {
-        let read = Command::read(statement);
-        assert_eq!(
-            read.as_ref().map_err(|refusal| &*refusal.text),
-            expected.as_ref().map_err(|text| *text)
-        );
+        let read = Command::read(statement).map_err(|refusal| refusal.text.into_owned());
+        assert_eq!(read, expected.map_err(str::to_owned));
     }
 
     #[test]

@@ -14,7 +14,7 @@ const AUTH_TYPES: [&str; 9] = [
     "scram-sha-256",
 ];
 const TRANSPORT: &str = "the system's default is good; there is nothing to set";
-const CONSOLE: &str = "there is no console yet: use [the admin API](observing.md), whose key is `admin.token`";
+const CONSOLE: &str = "`listeners.<name>.console`, of the [console](console.md) `pgbouncer`; with `auth_type = hba` nobody but the gateway's own user of the system, on the Unix socket";
 const CIPHERS: &str = "the ciphers are those of rustls; `min_version` is what can be chosen";
 
 /// The keys of `[pgbouncer]` (`main.c`, `bouncer_params`).
@@ -243,8 +243,8 @@ pub(super) const KEYS: [Key; 102] = [
         "[metrics](observing.md) say it, and not the log",
     ),
     kept("verbose", Integer, "0", "`log.level`: 1 is `debug`, more is `trace`"),
-    told("admin_users", Text, "", "", CONSOLE),
-    told("stats_users", Text, "", "", CONSOLE),
+    kept("admin_users", Text, "", CONSOLE),
+    kept("stats_users", Text, "", CONSOLE),
     kept(
         "server_reset_query",
         Text,
