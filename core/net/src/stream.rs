@@ -128,13 +128,21 @@ impl Stream {
         };
     }
 
-    /// Appends what can be read, at most `most` bytes; returns how many, 0 at the end of the stream.
+    /// Appends what can be read, at most `most` bytes; returns how many, 0 at the end of the stream. Dropped before it is
+    /// ready, it has read nothing.
     pub async fn read_some(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        let start = into.len();
-        into.resize(start + most, 0);
-        let result = std::future::poll_fn(|cx| self.poll_read(cx, &mut into[start..])).await;
-        into.truncate(start + result.as_ref().copied().unwrap_or(0));
-        result
+        std::future::poll_fn(|cx| {
+            let start = into.len();
+            into.resize(start + most, 0);
+            let read = self.poll_read(cx, &mut into[start..]);
+            let taken = match &read {
+                Poll::Ready(Ok(taken)) => *taken,
+                _ => 0,
+            };
+            into.truncate(start + taken);
+            read
+        })
+        .await
     }
 
     /// Writes all of `bytes`.
@@ -318,5 +326,29 @@ fn pending_on_would_block<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
         other => Poll::Ready(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_is_given_up_has_read_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, served) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let mut stream = Stream::tcp(client.unwrap()).unwrap();
+        let (mut served, _) = served.unwrap();
+        let mut held = b"held".to_vec();
+        let read = tokio::time::timeout(Duration::from_millis(10), stream.read_some(&mut held, 4096)).await;
+        assert!(read.is_err(), "there is something to read");
+        assert_eq!(held, b"held");
+        served.write_all(b" more").await.unwrap();
+        assert_eq!(stream.read_some(&mut held, 4096).await.unwrap(), 5);
+        assert_eq!(held, b"held more");
     }
 }

@@ -47,6 +47,9 @@ use shown::Shown;
 
 /// How many reads one wake-up may do before others get their turn.
 const TURNS: usize = 16;
+/// So many cancels may be on their way to one server. Until the last has come and gone nobody else gets that server, so
+/// whoever asks again and again adds nothing.
+const MOST_CANCELS: usize = 4;
 /// How long a client may take to read the gateway's last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How much of a client is read while it waits for a server.
@@ -389,6 +392,9 @@ impl Session {
         let (rules, endpoint) = (self.group.rules(), lease.endpoint.clone());
         let (process, secret) = (lease.process, lease.secret.clone());
         let under_way = Rc::clone(&lease.cancels);
+        if under_way.get() >= MOST_CANCELS {
+            return;
+        }
         under_way.set(under_way.get() + 1);
         self.group.metrics.cancels.inc();
         let shared = Rc::clone(&self.shared);
