@@ -137,6 +137,23 @@ fn what_was_turned_away_does_not_come_later() {
     }
 }
 
+/// EXEC at a server that has lost the slot meanwhile: the client hears of no other server.
+#[test]
+fn a_transaction_whose_slot_has_moved_is_told_so() {
+    for flavour in Flavour::ALL {
+        let cluster = RedisCluster::start(flavour);
+        let house = before(&cluster, &json!({}));
+        let mut client = RespClient::connect(house.address());
+        let slot = Slot::of(b"t").number();
+        assert_eq!(client.ask(&["MULTI"]), simple("OK"));
+        assert_eq!(client.ask(&["SET", "{t}a", "1"]), simple("QUEUED"));
+        cluster.move_slot(slot, (cluster.owner(slot) + 1) % 3);
+        let told = client.ask(&["EXEC"]).text();
+        assert!(!told.contains("MOVED") && !told.contains("127.0.0.1"), "{told}");
+        assert!(told.starts_with("TRYAGAIN"), "{told}");
+    }
+}
+
 /// Every piece of a read is sent again where its connection was lost.
 #[test]
 fn all_pieces_of_a_read_outlive_a_connection() {

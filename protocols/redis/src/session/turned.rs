@@ -34,12 +34,14 @@ impl Session {
         }
         let Some(node) = self.node_of(from) else { return false };
         let row = self.order.get(job.number).and_then(|ticket| ticket.row);
-        // Scripts and modules answer whatever they like.
-        let is_its_own = row.is_some_and(|row| !row.categories.has(Categories::SCRIPTING));
+        // Scripts and modules answer whatever they like, and so does DEBUG ERROR.
+        let is_its_own = row.is_some_and(|row| !row.categories.has(Categories::SCRIPTING) && row.name != "debug");
+        // The keys of what is unknown are too; EXEC is sent away for the sake of what it ends.
+        let names_its_keys = row.is_some() && !is_its_own;
         let redirect = failure.redirect();
         let to = match redirect {
             // Nobody is sent away for the sake of another slot.
-            Some(redirect) if self.bucket_of(job) != Some(redirect.slot.number()) => return false,
+            Some(redirect) if names_its_keys && self.bucket_of(job) != Some(redirect.slot.number()) => return false,
             Some(redirect) => self.led_to(&redirect, &node, is_its_own),
             None if !is_its_own && !failure.is_beforehand() => return false,
             None => None,
