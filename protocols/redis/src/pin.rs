@@ -215,8 +215,9 @@ impl Pin {
             (Effect::Watch, Outcome::Ok) => self.watching = true,
             // Within a transaction UNWATCH is queued, and EXEC forgets the watched keys anyway.
             (Effect::Unwatch, Outcome::Ok) => self.watching = false,
-            // EXEC without MULTI, or one that was not understood, changes nothing.
-            (Effect::Exec, Outcome::Failed) => {}
+            // EXEC without MULTI changes nothing; else it ends the transaction, also where a server sends it away
+            // (`server.c`, `processCommand`).
+            (Effect::Exec, Outcome::Failed) if !self.transaction => {}
             (Effect::Exec, _) | (Effect::Discard, Outcome::Ok) => {
                 self.transaction = false;
                 self.watching = false;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tidegate_conformance::House;
-use tidegate_kit::{Flavour, Redis, RedisCluster, Resp, RespClient};
+use tidegate_kit::{Flavour, Redis, RedisCluster, Resp, RespClient, eventually};
 use tidegate_redis_wire::slot::Slot;
 
 fn simple(text: &str) -> Resp {
@@ -151,6 +151,8 @@ fn a_transaction_whose_slot_has_moved_is_told_so() {
         let told = client.ask(&["EXEC"]).text();
         assert!(!told.contains("MOVED") && !told.contains("127.0.0.1"), "{told}");
         assert!(told.starts_with("TRYAGAIN"), "{told}");
+        eventually("its connection is given back", || house.lent() == 0);
+        assert_eq!(client.ask(&["SET", "{t}a", "2"]), simple("OK"));
     }
 }
 

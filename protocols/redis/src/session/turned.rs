@@ -9,7 +9,7 @@ use tidegate_redis_wire::table::{Access, Categories, Effect, Row};
 
 use super::Session;
 use super::again::{PAUSE, To};
-use super::own::OWN;
+use super::own::{OWN, Own};
 use super::route::SLOT_DOWN;
 use crate::job::Job;
 use crate::layout::{Node, RedisKind as Kind};
@@ -55,7 +55,9 @@ impl Session {
         let Some(ticket) = self.order.get(job.number) else {
             return false;
         };
-        if from == OWN && self.own.as_ref().is_some_and(|own| own.multi || !own.pin.is_clean()) {
+        let is_exec = row.is_some_and(|row| row.effect_by_name() == Effect::Exec);
+        let has_state = |own: &Own| is_exec || own.multi || !own.pin.is_clean();
+        if from == OWN && self.own.as_deref().is_some_and(has_state) {
             // What the client has put there is lost with the slot, and other servers' addresses are not for it.
             if redirect.is_some() {
                 ticket.instead = Some(format!("-{MOVED_AWAY}\r\n").into_bytes().into());
