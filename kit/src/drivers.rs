@@ -44,6 +44,16 @@ impl Drivers {
         command
     }
 
+    /// A Prometheus exporter that was made for `PgBouncer`, with its own configuration.
+    pub fn exporter(config: &Path) -> Command {
+        let installed = files::repository().join(".build/exporter");
+        let program = installed.join("bin/pgbouncer-exporter");
+        require(&program, "the exporter for PgBouncer");
+        let mut command = programs::clean(program);
+        command.arg("--config").arg(config);
+        command
+    }
+
     /// A Node program of `kit/drivers/node`.
     pub fn node(&self, program: &str) -> Command {
         let modules = self.installed.join("node/node_modules");

@@ -17,6 +17,7 @@ use crate::{Cpu, Identity, Mode, Port, Postgres, Proc, Target, Tls, files, wait_
 #[derive(Debug)]
 pub struct Gateway {
     folder: TempDir,
+    config: PathBuf,
     child: Option<Child>,
     process: Proc,
     lines: Arc<Mutex<Vec<String>>>,
@@ -31,9 +32,25 @@ pub struct GatewayBuilder {
     addresses: Vec<SocketAddr>,
     sockets: Vec<PathBuf>,
     environment: Vec<(String, String)>,
+    is_pgbouncer: bool,
+    files: Vec<(String, String)>,
 }
 
 impl GatewayBuilder {
+    /// The configuration is a `pgbouncer.ini`, which runs as it is.
+    #[must_use]
+    pub fn pgbouncer(mut self) -> Self {
+        self.is_pgbouncer = true;
+        self
+    }
+
+    /// Writes a file beside the configuration.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Waits until this address accepts connections.
     #[must_use]
     pub fn listens(mut self, address: SocketAddr) -> Self {
@@ -79,15 +96,23 @@ impl GatewayBuilder {
     #[track_caller]
     pub fn spawn(&self) -> Gateway {
         let folder = files::temporary("gateway");
-        let config = folder.path().join("tidegate.yaml");
+        let (option, name) = if self.is_pgbouncer {
+            ("--pgbouncer", "pgbouncer.ini")
+        } else {
+            ("-c", "tidegate.yaml")
+        };
+        let config = folder.path().join(name);
         files::write(&config, &self.config);
+        for (name, text) in &self.files {
+            files::write(&folder.path().join(name), text);
+        }
         let mut command = Command::new(&self.binary);
         // What is meant for the tests is no override of the configuration.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_")) {
             command.env_remove(name);
         }
         let mut child = command
-            .args(["run", "-c"])
+            .args(["run", option])
             .arg(&config)
             .envs(self.environment.iter().cloned())
             .current_dir(folder.path())
@@ -109,6 +134,7 @@ impl GatewayBuilder {
             process: Proc::new(child.id()),
             _watchdog: Watchdog::new(child.id(), folder.path()),
             folder,
+            config,
             child: Some(child),
             lines,
         }
@@ -124,12 +150,14 @@ impl Gateway {
             addresses: Vec::new(),
             sockets: Vec::new(),
             environment: Vec::new(),
+            is_pgbouncer: false,
+            files: Vec::new(),
         }
     }
 
     /// Replaces the configuration file in one step and sends `SIGHUP`.
     pub fn reload(&self, config: &str) {
-        let beside = self.folder.path().join("tidegate.yaml.new");
+        let beside = self.folder.path().join("config.new");
         files::write(&beside, config);
         let placed = std::fs::rename(&beside, self.config_path());
         placed.unwrap_or_else(|e| panic!("cannot replace the configuration: {e}"));
@@ -138,7 +166,12 @@ impl Gateway {
 
     /// The configuration file.
     pub fn config_path(&self) -> PathBuf {
-        self.folder.path().join("tidegate.yaml")
+        self.config.clone()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Sends `SIGTERM`, and does not wait.
