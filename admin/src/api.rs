@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::Refused;
 use crate::page::Range;
 use crate::server::Hall;
-use crate::views::{Client, Listener, Pool, Server};
+use crate::views::{Client, Listener, Pool, Server, rows};
 
 pub(crate) async fn listeners(State(hall): State<Arc<Hall>>, range: Range) -> Response {
     range.of(hall.source.listeners().await, Listener::from)
@@ -36,6 +36,15 @@ pub(crate) async fn clients(State(hall): State<Arc<Hall>>, range: Range) -> Resp
 pub(crate) async fn servers(State(hall): State<Arc<Hall>>, range: Range) -> Response {
     let rooms = hall.source.rooms().await.into_iter();
     range.of(rooms.flat_map(|room| room.servers).collect(), Server::from)
+}
+
+pub(crate) async fn console(State(hall): State<Arc<Hall>>, Path(table): Path<String>) -> Response {
+    match hall.source.console(&table).await {
+        Ok(answer) => Json(rows(answer)).into_response(),
+        Err(names) => {
+            Refused::NoTable(format!("there is no such table: there is {}", names.join(", "))).into_response()
+        }
+    }
 }
 
 pub(crate) async fn version(State(hall): State<Arc<Hall>>) -> Response {

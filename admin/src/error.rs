@@ -28,6 +28,7 @@ pub(crate) enum Refused {
     NotFound,
     Method(Method),
     Query(String),
+    NoTable(String),
     TooSlow,
     Reload(Vec<String>),
 }
@@ -36,7 +37,7 @@ impl Refused {
     fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoTable(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
@@ -52,12 +53,12 @@ impl Refused {
             }
             Self::WrongToken => "this needs the header `Authorization: Bearer` with the value of admin.token",
             Self::NotFound => {
-                "there is /livez, /readyz, /metrics, /v1/listeners, /v1/pools, /v1/clients, /v1/servers, /v1/version, \
-                 /v1/config, and POST /v1/reload"
+                "there is /livez, /readyz, /metrics, /v1/listeners, /v1/pools, /v1/clients, /v1/servers, \
+                 /v1/console/{table}, /v1/version, /v1/config, and POST /v1/reload"
             }
             Self::Method(Method::GET) => "this path takes POST",
             Self::Method(_) => "this path takes GET",
-            Self::Query(message) => message,
+            Self::Query(message) | Self::NoTable(message) => message,
             Self::TooSlow => "the answer took too long; the gateway is very busy",
             Self::Reload(_) => "the configuration has mistakes; the old one stays in force",
         }

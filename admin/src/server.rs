@@ -145,6 +145,7 @@ fn router(hall: Arc<Hall>) -> Router {
         .route("/v1/pools", get(api::pools))
         .route("/v1/clients", get(api::clients))
         .route("/v1/servers", get(api::servers))
+        .route("/v1/console/{table}", get(api::console))
         .route("/v1/version", get(api::version))
         .route("/v1/config", get(api::config))
         .route("/v1/reload", post(api::reload))

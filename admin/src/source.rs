@@ -1,7 +1,7 @@
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value as Json;
-use tidegate_engine::{ListenerView, RoomView};
+use tidegate_engine::{Answer, ListenerView, RoomView};
 
 /// What the admin API shows, and the one thing that it can do.
 pub trait Source: Send + Sync + 'static {
@@ -11,6 +11,8 @@ pub trait Source: Send + Sync + 'static {
     fn rooms(&self) -> BoxFuture<'_, Vec<RoomView>>;
     /// Why clients should be sent elsewhere; nothing means ready.
     fn unready(&self) -> BoxFuture<'_, Vec<String>>;
+    /// A table of the console, by the name that it is shown by there; `Err` holds the names that there are.
+    fn console<'a>(&'a self, table: &'a str) -> BoxFuture<'a, Result<Answer, Vec<&'static str>>>;
     /// The effective configuration, secrets masked.
     fn config(&self) -> BoxFuture<'_, Json>;
     /// What is running.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tidegate_engine::{ClientView, ListenerView, PoolView, ServerView};
+use serde_json::{Map, Value as Json};
+use tidegate_engine::{Answer, ClientView, ListenerView, PoolView, ServerView, Value};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Listener {
@@ -135,6 +136,21 @@ impl From<ServerView> for Server {
             core: view.core,
         }
     }
+}
+
+/// A table as a list of its rows, each with its columns in their order.
+pub(crate) fn rows(answer: Answer) -> Vec<Map<String, Json>> {
+    let columns = answer.columns;
+    let row = |values: Vec<Value>| {
+        let values = values.into_iter().map(|value| match value {
+            Value::Null => Json::Null,
+            Value::Text(text) => Json::from(text),
+            Value::Number(number) => Json::from(number),
+        });
+        let names = columns.iter().map(|column| column.name.to_owned());
+        names.zip(values).collect()
+    };
+    answer.rows.into_iter().map(row).collect()
 }
 
 /// Seconds with three decimals.

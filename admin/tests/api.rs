@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value as Json, json};
 use tidegate_admin::{Admin, AdminConfig, AdminError, Reloaded, Source, Version};
 use tidegate_base::Secret;
-use tidegate_engine::{ClientView, ListenerView, PoolView, RoomView, ServerView};
+use tidegate_engine::{ClientView, Column, ColumnKind, ListenerView, PoolView, RoomView, ServerView, Value};
 use tidegate_telemetry::Registry;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -61,6 +61,7 @@ fn client(id: u64, core: usize) -> ClientView {
         application_name: "a \"quoted\" name".to_owned(),
         cluster: "eu".to_owned(),
         state: "idle",
+        is_still: false,
         tls: true,
         age: Duration::from_millis(1500),
         asked: None,
@@ -122,6 +123,23 @@ impl Source for MadeUp {
     }
     fn unready(&self) -> BoxFuture<'_, Vec<String>> {
         async { self.unready.clone() }.boxed()
+    }
+    fn console<'a>(&'a self, table: &'a str) -> BoxFuture<'a, Result<tidegate_engine::Answer, Vec<&'static str>>> {
+        let column = |name, kind| Column { name, kind };
+        let answer = tidegate_engine::Answer {
+            columns: vec![column("name", ColumnKind::Text), column("a_number", ColumnKind::Int4)],
+            rows: vec![
+                vec!["shop".into(), 7_u64.into()],
+                vec![Value::Null, Value::Number(u64::MAX)],
+            ],
+            ..tidegate_engine::Answer::done("SHOW")
+        };
+        let outcome = if table == "pools" {
+            Ok(answer)
+        } else {
+            Err(vec!["pools", "stats"])
+        };
+        async { outcome }.boxed()
     }
     fn config(&self) -> BoxFuture<'_, Json> {
         async { json!({ "admin": { "token": "***" } }) }.boxed()
@@ -197,11 +215,12 @@ async fn with_token(address: SocketAddr, method: &str, path: &str) -> Answer {
     ask(address, method, path, &format!("authorization: bearer {TOKEN}\r\n")).await
 }
 
-const EVERYTHING_ELSE: [&str; 8] = [
+const EVERYTHING_ELSE: [&str; 9] = [
     "/v1/listeners",
     "/v1/pools",
     "/v1/clients",
     "/v1/servers",
+    "/v1/console/pools",
     "/v1/version",
     "/v1/config",
     "/v1/reload",
@@ -274,6 +293,20 @@ async fn readiness_says_why_not() {
             .body
             .contains("\ntidegate_ready 0\n")
     );
+}
+
+#[tokio::test]
+async fn tables_of_the_console_are_lists_of_rows() {
+    let address = start(MadeUp::default(), Some(TOKEN)).await;
+    let table = with_token(address, "GET", "/v1/console/pools").await;
+    let expected = r#"[{"name":"shop","a_number":7},{"name":null,"a_number":18446744073709551615}]"#;
+    assert_eq!((table.status, table.body.as_str()), (200, expected));
+    for path in ["/v1/console/none", "/v1/console/PAUSE", "/v1/console/pools%3B"] {
+        let none = with_token(address, "GET", path).await;
+        assert_eq!(none.status, 404, "{path}");
+        assert!(none.body.contains("there is pools, stats"), "{}", none.body);
+    }
+    assert_eq!(with_token(address, "POST", "/v1/console/pools").await.status, 405);
 }
 
 #[tokio::test]

@@ -15,9 +15,10 @@ Exit codes:
   2  wrong usage
   3  cannot start: an address cannot be listened on, or something needed is missing
   4  sessions were left when runtime.drain_timeout had passed
-  130, 143  ended at once by a second SIGINT or SIGTERM
+  130, 131, 143  ended at once by a second SIGINT, SIGQUIT or SIGTERM
 
-Signals of `run`: SIGHUP reads the configuration again; SIGTERM and SIGINT drain.
+Signals of `run`: SIGHUP reads the configuration again; SIGTERM and SIGINT drain; SIGQUIT ends at once. With --pgbouncer they
+mean what they mean to PgBouncer.
 Every single value can be set by the environment: TIDEGATE_LISTENERS__MAIN__ADDRESS.";
 
 /// One binary between applications and all their data.

@@ -1,24 +1,30 @@
 mod console;
+mod ending;
+mod metrics;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
 use tidegate_admin::{Reloaded, Source, Version};
-use tidegate_config::{Document, diff, effective};
-use tidegate_engine::{Engine, EngineError, ListenerView, RoomView};
-use tidegate_telemetry::{LogHandle, ProcessMetrics, Registry, SharedCounter, SharedGauge};
+use tidegate_config::{Document, Mistake, diff, effective};
+use tidegate_engine::{Answer, Asker, Engine, EngineError, ListenerView, RoomView, VirtualDatabase};
+use tidegate_postgres::Postgres;
+use tidegate_telemetry::{LogHandle, Registry};
 use tokio::sync::Mutex;
+
+pub(crate) use ending::Endings;
+
+use metrics::ReloadMetrics;
 
 use crate::builder::{Kept, Purpose};
 use crate::discoveries::Discoveries;
 use crate::files::Stamp;
 use crate::load::{Loaded, schema};
-use crate::origin::Origin;
-use crate::registry::{Plan, Protocols};
+use crate::origin::{Origin, Set};
+use crate::registry::{POSTGRES, Plan, Protocols};
 use crate::version::VERSION;
 
 /// Paths that a running process does not change.
@@ -42,6 +48,9 @@ pub(crate) struct Gateway {
     /// The files' state at the last look, whether they were good or not.
     seen: std::sync::Mutex<Seen>,
     metrics: ReloadMetrics,
+    /// What its console answers by, also where no listener has one.
+    console: Arc<dyn VirtualDatabase>,
+    endings: Endings,
 }
 
 /// The files that the configuration is read from, the first one first, and how they were.
@@ -51,17 +60,10 @@ struct Seen(Vec<(PathBuf, Option<Stamp>)>);
 /// The configuration that is in force. Locked while it is exchanged, so reloads follow one another.
 struct InForce {
     loaded: Loaded,
+    /// What was set at the console.
+    sets: Vec<Set>,
     kept: Kept,
     discoveries: Discoveries,
-}
-
-struct ReloadMetrics {
-    /// Kept, so that it shows.
-    _info: SharedGauge,
-    succeeded: SharedGauge,
-    at: SharedGauge,
-    good: SharedCounter,
-    bad: SharedCounter,
 }
 
 impl Gateway {
@@ -88,11 +90,13 @@ impl Gateway {
         metrics.note(true);
         let force = InForce {
             loaded,
+            sets: Vec::new(),
             kept,
             discoveries,
         };
         Ok(Arc::new_cyclic(|this| {
-            protocols.postgres().answer_by(console::open(this.clone()));
+            let console = console::open(this.clone());
+            protocols.postgres().answer_by(Arc::clone(&console));
             Self {
                 engine,
                 protocols,
@@ -102,8 +106,36 @@ impl Gateway {
                 force: Mutex::new(force),
                 seen: std::sync::Mutex::new(seen),
                 metrics,
+                console,
+                endings: Endings::default(),
             }
         }))
+    }
+
+    /// Who asks for the end of the process asks here.
+    pub(crate) fn endings(&self) -> &Endings {
+        &self.endings
+    }
+
+    /// Whether sessions stand still.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.protocols.postgres().orders().is_suspended
+    }
+
+    /// Does what a command of the console does, for somebody who is not there, and logs what comes of it.
+    pub(crate) fn command(&self, who: &'static str, statement: &'static str) {
+        let console = Arc::clone(&self.console);
+        tokio::spawn(async move {
+            let asker = Asker {
+                user: who.to_owned(),
+                is_admin: true,
+            };
+            tracing::info!(who, command = statement, "ordered");
+            match console.answer(statement, &asker).await {
+                Ok(_) => tracing::info!(who, command = statement, "done"),
+                Err(refusal) => tracing::warn!(who, command = statement, error = %refusal.text, "refused"),
+            }
+        });
     }
 
     /// Follows the servers' health for as long as it is polled.
@@ -111,9 +143,26 @@ impl Gateway {
         self.protocols.watch_health()
     }
 
-    /// Reads the file again and puts it in force, whole or not at all, and logs either way.
+    /// Reads the file again and puts it in force, whole or not at all, and logs either way. What was set at the console
+    /// stays, but for `PgBouncer`'s files, which take it back as they do there.
     pub(crate) async fn reload(&self) -> Result<Reloaded, Vec<String>> {
-        let outcome = self.exchange().await;
+        self.renew(None).await
+    }
+
+    /// Gives one value another until the process ends.
+    pub(crate) async fn set(&self, key: String, value: String) -> Result<Vec<String>, Vec<String>> {
+        let said = match &self.origin {
+            Origin::Own(_) => None,
+            Origin::PgBouncer(_) => tidegate_pgbouncer::settable(&key, &value).map_err(|wrong| vec![wrong])?,
+        };
+        // Not its value, which may be a secret.
+        tracing::info!(key, "set at the console");
+        self.renew(Some((key, value))).await?;
+        Ok(said.into_iter().collect())
+    }
+
+    async fn renew(&self, set: Option<Set>) -> Result<Reloaded, Vec<String>> {
+        let outcome = self.exchange(set).await;
         for error in self.look_at_certificates().await {
             tracing::error!(%error, "the old certificate stays in use");
         }
@@ -137,28 +186,42 @@ impl Gateway {
         outcome
     }
 
-    async fn exchange(&self) -> Result<Reloaded, Vec<String>> {
+    async fn exchange(&self, set: Option<Set>) -> Result<Reloaded, Vec<String>> {
         let mut force = self.force.lock().await;
+        let is_set = set.is_some();
+        let sets = match (&self.origin, set) {
+            (Origin::PgBouncer(_), None) => Vec::new(),
+            (_, set) => {
+                let is_other = |known: &&Set| set.as_ref().is_none_or(|set| set.0 != known.0);
+                force.sets.iter().filter(is_other).cloned().chain(set.clone()).collect()
+            }
+        };
         // Taken before the file is read: a change in between is found at the next look.
         self.look();
-        let opened = Loaded::open(&self.origin, Purpose::Run, &force.kept, &self.registry);
+        let opened = Loaded::open_with(&self.origin, &sets, Purpose::Run, &force.kept, &self.registry);
         self.follow(match &opened {
             Ok((loaded, _)) => &loaded.files,
             Err(mistakes) => &mistakes.files,
         });
-        let (loaded, plan) =
-            opened.map_err(|mistakes| mistakes.all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let (loaded, plan) = opened.map_err(|mistakes| mistakes.all.into_iter().map(told).collect::<Vec<_>>())?;
+        let reloaded = compare(&force.loaded.document, &loaded.document);
+        if is_set && !reloaded.needs_restart.is_empty() {
+            let paths = reloaded.needs_restart.join(", ");
+            return Err(vec![format!(
+                "{paths} can be changed at the next start only: write it into the file, and restart"
+            )]);
+        }
         // New listeners are bound first, and that is the one step that can still fail.
         let applied = self.engine.apply(plan.listeners).await;
         applied.map_err(|error| vec![error.to_string()])?;
         self.protocols.install(plan.plans);
+        self.engine.tell(POSTGRES, Postgres::look()).await;
         force.discoveries.follow(&plan.kept.clusters);
         if let Some(log) = &self.log
             && let Err(error) = log.set_level(&loaded.config.log.level)
         {
             tracing::warn!(%error, "cannot change the log level");
         }
-        let reloaded = compare(&force.loaded.document, &loaded.document);
         for warning in &loaded.warnings {
             if !force.loaded.warnings.contains(warning) {
                 tracing::warn!("{warning}");
@@ -166,6 +229,7 @@ impl Gateway {
         }
         force.kept = plan.kept;
         force.loaded = loaded;
+        force.sets = sets;
         Ok(reloaded)
     }
 
@@ -251,6 +315,20 @@ impl Source for Gateway {
         .boxed()
     }
 
+    fn console<'a>(&'a self, table: &'a str) -> BoxFuture<'a, Result<Answer, Vec<&'static str>>> {
+        async move {
+            let names = tidegate_pgbouncer::console::tables();
+            let asker = Asker {
+                user: "the admin API".to_owned(),
+                is_admin: true,
+            };
+            let answering = names.contains(&table).then(|| format!("SHOW {table}"));
+            let Some(statement) = answering else { return Err(names) };
+            self.console.answer(&statement, &asker).await.map_err(|_| names)
+        }
+        .boxed()
+    }
+
     fn config(&self) -> BoxFuture<'_, Json> {
         async {
             let text = effective(&self.force.lock().await.loaded.document, &schema());
@@ -266,6 +344,12 @@ impl Source for Gateway {
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, Vec<String>>> {
         Self::reload(self).boxed()
     }
+}
+
+/// A mistake in words. A value that was set at the console stands on no line.
+fn told(mistake: Mistake) -> String {
+    let span = mistake.span.filter(|_| !mistake.origin.starts_with("SET "));
+    Mistake { span, ..mistake }.to_string()
 }
 
 /// What is different, and what of it has to wait for the next start.
@@ -286,47 +370,4 @@ fn needs_restart(path: &str) -> bool {
     };
     // A whole section that came or went holds such a value, or may.
     AT_START_ONLY.iter().any(|start| below(start)) || ["runtime", "log"].contains(&path)
-}
-
-impl ReloadMetrics {
-    fn new(registry: &Registry) -> Self {
-        let gauge = |name, help| registry.gauge(name, help, &[]).shared(&[]);
-        let reloads = registry.counter(
-            "tidegate_config_reloads_total",
-            "Times that the configuration was read, the start included",
-            &["outcome"],
-        );
-        registry.collect(ProcessMetrics);
-        let info = registry.gauge(
-            "tidegate_build_info",
-            "What is running; always 1",
-            &["version", "commit"],
-        );
-        let info = info.shared(&[VERSION.version, VERSION.commit.unwrap_or_default()]);
-        info.set(1);
-        Self {
-            _info: info,
-            succeeded: gauge(
-                "tidegate_config_last_reload_successful",
-                "1 when the configuration that was read last is in force",
-            ),
-            at: gauge(
-                "tidegate_config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was read, in seconds since 1970",
-            ),
-            good: reloads.shared(&["taken"]),
-            bad: reloads.shared(&["refused"]),
-        }
-    }
-
-    fn note(&self, is_good: bool) {
-        self.succeeded.set(i64::from(is_good));
-        if is_good {
-            self.good.inc();
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-            self.at.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-        } else {
-            self.bad.inc();
-        }
-    }
 }

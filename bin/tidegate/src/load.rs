@@ -6,11 +6,12 @@ use serde_json::Value as Json;
 use tidegate_config::{
     Document, Environment, Mistake, Overrides, Path as ConfigPath, ProcessEnvironment, Step, report_with_source,
 };
+use tidegate_pgbouncer::console::Setting;
 use tidegate_telemetry::Registry;
 
 use crate::builder::{Kept, Purpose};
 use crate::finding::Finding;
-use crate::origin::{self, Origin};
+use crate::origin::{self, Origin, Set};
 use crate::registry::{Config, Plan};
 
 /// Variables that set values.
@@ -34,6 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<String>,
     /// Every file that was read.
     pub(crate) files: Vec<PathBuf>,
+    /// The keys of the file, where it is `PgBouncer`'s.
+    pub(crate) settings: Option<Vec<Setting>>,
 }
 
 /// Every mistake of a configuration.
@@ -58,16 +61,33 @@ impl Loaded {
         before: &Kept,
         registry: &Registry,
     ) -> Result<(Self, Plan), Mistakes> {
-        let opened = origin.open().map_err(|unread| Mistakes {
+        Self::open_with(origin, &[], purpose, before, registry)
+    }
+
+    /// The same, with values set on top.
+    pub(crate) fn open_with(
+        origin: &Origin,
+        sets: &[Set],
+        purpose: Purpose,
+        before: &Kept,
+        registry: &Registry,
+    ) -> Result<(Self, Plan), Mistakes> {
+        let opened = origin.open(sets).map_err(|unread| Mistakes {
             all: unread.mistakes,
             files: unread.files,
             document: None,
         })?;
         let files = opened.files(origin);
-        match Self::build(opened.document, purpose, before, registry) {
+        let of_document = match origin {
+            Origin::Own(_) => sets,
+            Origin::PgBouncer(_) => &[],
+        };
+        match Self::build(opened.document, of_document, purpose, before, registry) {
             Ok((mut loaded, plan)) => {
-                let warnings = opened.imported.into_iter().flat_map(|imported| imported.warnings);
-                loaded.warnings = warnings.map(|warning| warning.to_string()).collect();
+                if let Some(imported) = opened.imported {
+                    loaded.warnings = imported.warnings.iter().map(ToString::to_string).collect();
+                    loaded.settings = Some(imported.settings);
+                }
                 loaded.files = files;
                 Ok((loaded, plan))
             }
@@ -82,12 +102,15 @@ impl Loaded {
 
     fn build(
         mut document: Document,
+        sets: &[Set],
         purpose: Purpose,
         before: &Kept,
         registry: &Registry,
     ) -> Result<(Self, Plan), Mistakes> {
         let schema = schema();
         let mut mistakes = document.resolve(&schema, &Surroundings, OVERRIDES);
+        let set = |(path, text): &Set| document.set(&schema, &format!("SET {path}"), path, text).err();
+        mistakes.extend(sets.iter().filter_map(set));
         // A value whose reference failed is reported once, not again for what it looks like.
         let failed: Vec<_> = mistakes.iter().filter_map(|mistake| mistake.path.clone()).collect();
         let found = tidegate_config::check(&document, &schema).into_iter();
@@ -110,6 +133,7 @@ impl Loaded {
                     document,
                     warnings: Vec::new(),
                     files: Vec::new(),
+                    settings: None,
                 };
                 Ok((loaded, plan))
             }

@@ -17,6 +17,7 @@ mod load;
 mod origin;
 mod registry;
 mod run;
+mod signals;
 mod version;
 mod write;
 

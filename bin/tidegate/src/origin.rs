@@ -14,6 +14,9 @@ pub(crate) enum Origin {
     PgBouncer(PathBuf),
 }
 
+/// A value that was set while the process runs: its key, or its path where the file is Tidegate's, and what it is.
+pub(crate) type Set = (String, String);
+
 /// A document, and what it was made of if it was.
 pub(crate) struct Opened {
     pub(crate) document: Document,
@@ -35,7 +38,9 @@ impl Origin {
     }
 
     /// Reads it.
-    pub(crate) fn open(&self) -> Result<Opened, Unread> {
+    ///
+    /// `sets` are keys of `PgBouncer`'s file that have another value than there.
+    pub(crate) fn open(&self, sets: &[Set]) -> Result<Opened, Unread> {
         let path = match self {
             Self::Own(path) => {
                 let unread = |mistakes| Unread {
@@ -51,7 +56,7 @@ impl Origin {
             Self::PgBouncer(path) => path,
         };
         let name = path.display().to_string();
-        let imported = tidegate_pgbouncer::import(&name, &|file: &str| import::read(Path::new(file)));
+        let imported = tidegate_pgbouncer::import_with(&name, sets, &|file: &str| import::read(Path::new(file)));
         let imported = imported.map_err(|Refused { mistakes, files }| Unread {
             mistakes,
             files: paths(&files),

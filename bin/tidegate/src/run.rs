@@ -4,7 +4,6 @@ use std::time::Duration;
 use tidegate_admin::Admin;
 use tidegate_telemetry::{LogHandle, Registry};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::builder::{Kept, Purpose};
@@ -13,6 +12,7 @@ use crate::gateway::Gateway;
 use crate::load::Loaded;
 use crate::origin::Origin;
 use crate::registry::Plan;
+use crate::signals::{Meaning, Signals};
 use crate::version;
 
 /// Threads for everything that is not a client's bytes.
@@ -83,7 +83,11 @@ pub(crate) async fn serve(
     started: impl FnOnce(),
 ) -> Exit {
     // Taken over before anything starts, so that no signal finds the process half way.
-    let mut signals = match Signals::new() {
+    let meaning = match origin {
+        Origin::Own(_) => Meaning::Own,
+        Origin::PgBouncer(_) => Meaning::PgBouncer,
+    };
+    let mut signals = match Signals::new(meaning) {
         Ok(signals) => signals,
         Err(error) => return cannot_start(&error),
     };
@@ -148,50 +152,5 @@ async fn watch_files(gateway: Arc<Gateway>) {
             }
             told = wrong;
         }
-    }
-}
-
-/// The signals that this process listens to.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Reloads and, at the end, drains; a second signal to end ends at once.
-    async fn follow(&mut self, gateway: &Gateway) -> Exit {
-        loop {
-            tokio::select! {
-                _ = self.hangup.recv() => drop(gateway.reload().await),
-                number = ending(&mut self.terminate, &mut self.interrupt) => {
-                    tracing::info!(signal = number, "draining; another signal ends at once");
-                    break;
-                }
-            }
-        }
-        tokio::select! {
-            is_empty = gateway.drain() => if is_empty { Exit::Done } else { Exit::DrainTimedOut },
-            number = ending(&mut self.terminate, &mut self.interrupt) => {
-                tracing::warn!(signal = number, "ending at once");
-                Exit::Signal(number)
-            }
-        }
-    }
-}
-
-/// The number of the signal that asks to end.
-async fn ending(terminate: &mut Signal, interrupt: &mut Signal) -> u8 {
-    tokio::select! {
-        _ = terminate.recv() => 15,
-        _ = interrupt.recv() => 2,
     }
 }

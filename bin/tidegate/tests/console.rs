@@ -11,7 +11,7 @@ use std::time::Duration;
 use console_house::{CONSOLE, House, TIDEGATE, columns, holds, row, show};
 use console_tables::{TABLES, extended, simple};
 use tidegate_kit::{
-    Drivers, Gateway, Mode, Port, Postgres, RawClient, Settings, Target, Tls, eventually, message, wait_until,
+    Admin, Drivers, Gateway, Mode, Port, Postgres, RawClient, Settings, Target, Tls, eventually, message, wait_until,
 };
 
 #[test]
@@ -111,7 +111,7 @@ fn clients_and_pools_are_those_that_are_there() {
         ],
     );
     holds(&row(&mut console, "lists", "list", "used_clients"), &[("items", "2")]);
-    holds(&row(&mut console, "lists", "list", "pools"), &[("items", "1")]);
+    holds(&row(&mut console, "lists", "list", "pools"), &[("items", "2")]);
     client.query("COMMIT");
     assert_eq!(waits.reply().value(), "1");
     client.terminate();
@@ -147,6 +147,36 @@ fn stats_grow_by_what_was_done() {
     assert_eq!(totals["query_count"], after["total_query_count"]);
     let sum = row(&mut console, "totals", "name", "total_query_count");
     assert_eq!(sum["value"], after["total_query_count"]);
+}
+
+#[test]
+fn the_admin_api_shows_the_same_tables() {
+    let house = House::new();
+    let (mut console, admin) = (house.console(), Admin::of(&house.settings));
+    let mut client = RawClient::connect(&house.settings.target());
+    client.query("BEGIN; SELECT 1");
+    for table in ["pools", "databases", "users", "lists", "state"] {
+        let body = admin.body(&format!("/v1/console/{table}"));
+        let rows: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&body).expect("rows");
+        let text = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let rows: Vec<BTreeMap<String, String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|(name, value)| (name.clone(), text(value))).collect())
+            .collect();
+        assert_eq!(rows, show(&mut console, table), "{table}");
+    }
+    for (name, _) in TABLES {
+        assert_eq!(admin.status(&format!("/v1/console/{name}")), 200, "{name}");
+    }
+    for command in ["RELOAD", "pause", "help", "pools;"] {
+        let (status, body) = admin.get(&format!("/v1/console/{command}"));
+        assert_eq!(status, 404, "{command}");
+        assert!(body.contains("stats_averages"), "{body}");
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_session_goes_on_after_errors() {
     for (statement, code) in [
         ("nonsense", "08P01"),
         ("SHOW nothing", "08P01"),
-        ("SUSPEND", "0A000"),
+        ("RESUME", "08P01"),
         ("KILL x", "08P01"),
     ] {
         let reply = console.query(statement);

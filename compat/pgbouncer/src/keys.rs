@@ -3,6 +3,9 @@ mod pgbouncer;
 
 use std::fmt::Write as _;
 
+use tidegate_config::nearest;
+
+use crate::settings::plain;
 use crate::value::Kind;
 
 /// A section of `pgbouncer.ini`, with its keys.
@@ -65,6 +68,50 @@ pub(crate) const PGBOUNCER: &[Key] = SECTIONS[0].keys;
 pub(crate) const DATABASES: &[Key] = SECTIONS[1].keys;
 pub(crate) const USERS: &[Key] = SECTIONS[2].keys;
 pub(crate) const PEERS: &[Key] = SECTIONS[3].keys;
+
+/// Keys that PgBouncer takes at its start only (`main.c`, `CF_NO_RELOAD`).
+const AT_START_ONLY: [&str; 15] = [
+    "disable_pqexec",
+    "job_name",
+    "listen_addr",
+    "listen_backlog",
+    "listen_port",
+    "pidfile",
+    "pkt_buf",
+    "resolv_conf",
+    "service_name",
+    "so_reuseport",
+    "track_extra_parameters",
+    "unix_socket_dir",
+    "unix_socket_group",
+    "unix_socket_mode",
+    "user",
+];
+
+/// Whether a key of `[pgbouncer]` can be given another value while PgBouncer runs.
+pub(crate) fn is_changeable(name: &str) -> bool {
+    !AT_START_ONLY.contains(&name)
+}
+
+/// Whether the console's `SET` may give a key of `[pgbouncer]` this value, and what is to be said of it where it has no
+/// effect. The error says why it may not.
+pub fn settable(name: &str, value: &str) -> Result<Option<String>, String> {
+    let Some(key) = PGBOUNCER.iter().find(|key| key.name == name) else {
+        let near = nearest(name, PGBOUNCER.iter().map(|key| key.name));
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return Err(format!("`{name}` is no key of [pgbouncer]{near}"));
+    };
+    if !is_changeable(name) || name == "conffile" {
+        return Err(format!(
+            "{name} cannot be changed while the gateway runs: write it into the file, and restart"
+        ));
+    }
+    key.kind.read(value).map_err(|message| format!("{name}: {message}"))?;
+    Ok(match key.fate {
+        Fate::Warned { instead, unless } if value != unless => Some(format!("{name}: {}", plain(instead))),
+        _ => None,
+    })
+}
 
 const MODES: Kind = Kind::Word(&["session", "transaction", "statement"]);
 const SSL_MODES: Kind = Kind::Word(&["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]);

@@ -33,14 +33,16 @@ mod value;
 use tidegate_config::{Mistake, quoted};
 
 use clusters::Clusters;
+use console::Setting;
 use files::Files;
 use login::Login;
 use out::{Out, last};
 use place::Notes;
 use read::Ini;
+use value::period;
 
 pub use files::Read;
-pub use keys::{Fate, Key, SECTIONS, Section, table};
+pub use keys::{Fate, Key, SECTIONS, Section, settable, table};
 pub use place::{Place, Warning};
 pub use value::Kind;
 
@@ -56,6 +58,8 @@ pub struct Imported {
     pub warnings: Vec<Warning>,
     /// Every file that was read, the first included.
     pub files: Vec<String>,
+    /// Every key of `[pgbouncer]`, as the console shows it.
+    pub settings: Vec<Setting>,
     places: Vec<Option<Place>>,
 }
 
@@ -78,9 +82,19 @@ pub struct Refused {
 /// Turns PgBouncer's configuration into Tidegate's. `name` is its `pgbouncer.ini`; `read` reads that and the files that
 /// it names, whose relative names are as they stand there. Reports every mistake.
 pub fn import(name: &str, read: &Read<'_>) -> Result<Imported, Refused> {
+    import_with(name, &[], read)
+}
+
+/// The same, with keys of `[pgbouncer]` that have other values than the file gives them, as the console's `SET` does it.
+/// The origin of a mistake about one is `SET` and its name.
+pub fn import_with(name: &str, sets: &[(String, String)], read: &Read<'_>) -> Result<Imported, Refused> {
     let mut files = Files::new(read);
     let mut notes = Notes::default();
-    let ini = Ini::read(name, &mut files, &mut notes);
+    let mut ini = Ini::read(name, &mut files, &mut notes);
+    for (key, value) in sets {
+        let place = Place::new(&format!("SET {key}").into(), 1, 1);
+        ini.main.take(key, value, &place, &mut notes);
+    }
     let title = format!("Made from {}, a configuration of PgBouncer.", last(name));
     let out = configuration(name, &ini, &mut files, &mut notes);
     if !notes.mistakes.is_empty() {
@@ -98,8 +112,25 @@ pub fn import(name: &str, read: &Read<'_>) -> Result<Imported, Refused> {
         yaml,
         warnings: notes.warnings,
         files: files.names,
+        settings: shown(name, &ini),
         places,
     })
+}
+
+/// Every key of `[pgbouncer]` with its value, in the order of their names.
+fn shown(name: &str, ini: &Ini) -> Vec<Setting> {
+    let setting = |key: &Key| Setting {
+        path: key.name.to_owned(),
+        value: match key.name {
+            "conffile" => name.to_owned(),
+            key => ini.main.shown(key),
+        },
+        default: Some(key.default.to_owned()),
+        is_changeable: keys::is_changeable(key.name),
+    };
+    let mut settings: Vec<_> = keys::PGBOUNCER.iter().map(setting).collect();
+    settings.sort_by(|one, other| one.path.cmp(&other.path));
+    settings
 }
 
 fn configuration(name: &str, ini: &Ini, files: &mut Files<'_>, notes: &mut Notes) -> Out {
@@ -110,6 +141,7 @@ fn configuration(name: &str, ini: &Ini, files: &mut Files<'_>, notes: &mut Notes
         return out;
     }
     log(ini, &mut out);
+    runtime(ini, &mut out);
     node(ini, &mut out, notes);
     let mut login = Login::read(ini, top, files, notes);
     let clusters = Clusters::new(ini);
@@ -131,6 +163,14 @@ fn log(ini: &Ini, out: &mut Out) {
     }
     if let Some(file) = file {
         out.from(1, format!("output: {}", quoted(&file)), ini.main.place("logfile"));
+    }
+}
+
+fn runtime(ini: &Ini, out: &mut Out) {
+    if let Some(place) = ini.main.place("suspend_timeout") {
+        out.line(0, "runtime:");
+        let timeout = period(ini.main.time("suspend_timeout"));
+        out.from(1, format!("suspend_timeout: {timeout}"), Some(place));
     }
 }
 

@@ -113,6 +113,11 @@ impl Settings {
         }
     }
 
+    /// A value as PgBouncer shows it; empty when there is none.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        self.value(name).map(|value| value.to_string()).unwrap_or_default()
+    }
+
     fn value(&self, name: &str) -> Option<Value> {
         if let Some(given) = self.given.get(name) {
             return Some(given.value.clone());
@@ -125,7 +130,7 @@ impl Settings {
 }
 
 /// A text of the guide without the links.
-fn plain(markdown: &str) -> String {
+pub(crate) fn plain(markdown: &str) -> String {
     let mut out = String::new();
     let mut rest = markdown;
     while let Some((before, link)) = rest.split_once('[') {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::ini::is_space;
 
 /// Microseconds of a second.
@@ -32,6 +34,21 @@ pub(crate) enum Value {
     /// Microseconds.
     Time(u64),
     Word(&'static str),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => out.write_str(text),
+            Self::Number(number) => write!(out, "{number}"),
+            Self::Time(micros) if micros.is_multiple_of(SECOND) => write!(out, "{}", micros / SECOND),
+            Self::Time(micros) => {
+                let seconds = format!("{}.{:06}", micros / SECOND, micros % SECOND);
+                out.write_str(seconds.trim_end_matches('0'))
+            }
+            Self::Word(word) => out.write_str(word),
+        }
+    }
 }
 
 /// A value, and what of its text was not read.

@@ -1,12 +1,15 @@
-//! Environment variables that set values: `TIDEGATE_LISTENERS__MAIN__ADDRESS`.
+//! Values set from outside: by environment variables, `TIDEGATE_LISTENERS__MAIN__ADDRESS`, and one by one by their paths.
 
 use std::sync::Arc;
+
+use serde_json::Value as Json;
 
 use crate::Document;
 use crate::environment::{Environment, secret_file};
 use crate::mistake::{Mistake, fold, nearest};
 use crate::node::{Entry, Node, Source, Value};
 use crate::path::{Path, Step};
+use crate::settle::settle;
 use crate::shape::{Schema, Shape};
 
 /// Which variables set values.
@@ -20,6 +23,36 @@ pub struct Overrides<'a> {
 
 const LEVEL: &str = "__";
 const FILE: &str = "_FILE";
+
+/// How the path of a value is written.
+#[derive(Debug, Clone, Copy)]
+struct Spelling<'a> {
+    prefix: &'a str,
+    level: &'a str,
+    is_upper: bool,
+}
+
+impl Document {
+    /// Sets one value of a document that is resolved, by its path as `clusters.shop.pool.size`. `by` is what mistakes call
+    /// its origin. The error names the nearest path that there is.
+    pub fn set(&mut self, schema: &Json, by: &str, path: &str, text: &str) -> Result<(), Mistake> {
+        let schema = Schema(schema);
+        let plain = path.replace('[', ".").replace(']', "");
+        let words: Vec<&str> = plain.split('.').collect();
+        let spelling = Spelling {
+            prefix: "",
+            level: ".",
+            is_upper: false,
+        };
+        let found = find(schema, self.root(), &words, spelling);
+        let path = found.map_err(|message| Mistake::in_text(by, None, message))?;
+        let mut node = Node::new(self.span_of(&path), Value::Text(text.to_owned()));
+        node.source = Source::Variable(Arc::from(by));
+        put(self.root_mut(), path.steps(), node);
+        settle(schema, &schema.root(), self.root_mut());
+        Ok(())
+    }
+}
 
 /// Sets every value that a variable names. A variable that names none is a mistake.
 pub(crate) fn apply(
@@ -56,13 +89,18 @@ fn set(
     text: String,
 ) -> Result<(), String> {
     let words: Vec<&str> = name.strip_prefix(prefix).unwrap_or(name).split(LEVEL).collect();
-    let whole = find(schema, document.root(), &words, prefix);
+    let spelling = Spelling {
+        prefix,
+        level: LEVEL,
+        is_upper: true,
+    };
+    let whole = find(schema, document.root(), &words, spelling);
     let (path, text) = match (whole, as_file(&words)) {
         (Ok(path), _) => (path, text),
         (Err(message), None) => return Err(message),
         (Err(message), Some(words)) => {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let path = find(schema, document.root(), &words, prefix).map_err(|_| message)?;
+            let path = find(schema, document.root(), &words, spelling).map_err(|_| message)?;
             (path, secret_file(environment, &text)?)
         }
     };
@@ -86,14 +124,14 @@ fn as_file(words: &[&str]) -> Option<Vec<String>> {
 }
 
 /// The path that the words name, as far as the schema and the file know it.
-fn find(schema: Schema<'_>, root: &Node, words: &[&str], prefix: &str) -> Result<Path, String> {
+fn find(schema: Schema<'_>, root: &Node, words: &[&str], spelling: Spelling<'_>) -> Result<Path, String> {
     let mut shapes = schema.branches(&schema.root());
     let mut node = Some(root);
     let mut path = Path::root();
     let mut taken = 0;
     while taken < words.len() {
-        let (step, count) =
-            step(&shapes, node, &words[taken..]).map_err(|near| no_such_key(words, taken, prefix, &path, near))?;
+        let (step, count) = step(&shapes, node, &words[taken..], spelling.level)
+            .map_err(|near| no_such_key(words, taken, spelling, &path, near))?;
         shapes = below(schema, &shapes, &step);
         (node, path) = match &step {
             Step::Key(key) => (node.and_then(|node| node.get(key)), path.key(key)),
@@ -113,15 +151,29 @@ fn find(schema: Schema<'_>, root: &Node, words: &[&str], prefix: &str) -> Result
         .iter()
         .flat_map(|shape| shape.properties.keys().cloned())
         .collect();
-    let name = keys.first().map_or_else(|| "NAME".to_owned(), |key| key.to_uppercase());
-    let so_far = words.join(LEVEL);
+    let name = keys.first().map_or("name", String::as_str);
+    let so_far: Vec<&str> = words.iter().copied().chain([name]).collect();
     Err(format!(
-        "{path} is no single value; name one below it, such as {prefix}{so_far}{LEVEL}{name}"
+        "{path} is no single value; name one below it, such as {}",
+        spelling.of(&so_far)
     ))
 }
 
+impl Spelling<'_> {
+    /// A path, as it is written so.
+    fn of(self, words: &[&str]) -> String {
+        let path = words.join(self.level);
+        let path = if self.is_upper {
+            path.to_uppercase().replace(['-', '.'], "_")
+        } else {
+            path
+        };
+        format!("{}{path}", self.prefix)
+    }
+}
+
 /// The next step and how many words it took, or the nearest key there is.
-fn step(shapes: &[Shape], node: Option<&Node>, words: &[&str]) -> Result<(Step, usize), Option<String>> {
+fn step(shapes: &[Shape], node: Option<&Node>, words: &[&str], level: &str) -> Result<(Step, usize), Option<String>> {
     let first = words.first().copied().unwrap_or_default();
     if shapes.iter().any(Shape::is_list) {
         let length = match node.map(|node| &node.value) {
@@ -143,8 +195,8 @@ fn step(shapes: &[Shape], node: Option<&Node>, words: &[&str]) -> Result<(Step, 
         .flat_map(|shape| shape.properties.keys().map(String::as_str));
     let keys: Vec<&str> = written.chain(known).collect();
     for count in 1..=words.len() {
-        // A name may itself hold `__`, so more words are tried together.
-        let wanted = fold(&words.get(..count).unwrap_or_default().join(LEVEL));
+        // A name may itself hold what stands between levels, so more words are tried together.
+        let wanted = fold(&words.get(..count).unwrap_or_default().join(level));
         if let Some(key) = keys.iter().find(|key| fold(key) == wanted) {
             return Ok((Step::Key((*key).to_owned()), count));
         }
@@ -152,7 +204,7 @@ fn step(shapes: &[Shape], node: Option<&Node>, words: &[&str]) -> Result<(Step, 
     Err(nearest(first, keys.iter().copied()).map(ToOwned::to_owned))
 }
 
-fn no_such_key(words: &[&str], taken: usize, prefix: &str, path: &Path, near: Option<String>) -> String {
+fn no_such_key(words: &[&str], taken: usize, spelling: Spelling<'_>, path: &Path, near: Option<String>) -> String {
     let wrong = words.get(taken).copied().unwrap_or_default();
     let place = if path.steps().is_empty() {
         "the configuration".to_owned()
@@ -162,11 +214,11 @@ fn no_such_key(words: &[&str], taken: usize, prefix: &str, path: &Path, near: Op
     let hint = near.map_or_else(
         || "; names of maps must be written in the file first".to_owned(),
         |near| {
-            let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let mut words = words.to_vec();
             if let Some(word) = words.get_mut(taken) {
-                *word = near.to_uppercase().replace(['-', '.'], "_");
+                *word = &near;
             }
-            format!("; did you mean `{prefix}{}`?", words.join(LEVEL))
+            format!("; did you mean `{}`?", spelling.of(&words))
         },
     );
     format!("`{wrong}` names no key of {place}{hint}")

@@ -196,3 +196,61 @@ fn a_checked_document_becomes_its_struct() {
         "t.yaml:12:3: clusters.a: invalid type: map, expected u8"
     );
 }
+
+/// A resolved document in which one value is set by its path.
+#[track_caller]
+fn by_path(path: &str, text: &str, at: &str, expected: &str) {
+    let mut document = prepared("t.yaml", TEXT, &[("SECRET", "s")]).unwrap();
+    let schema = sample::schema();
+    document.set(&schema, "SET", path, text).unwrap();
+    let found = document.node(at).map_or(Json::Null, Node::to_json);
+    assert_eq!(found.to_string(), expected, "{path}");
+}
+
+#[test]
+fn single_values_are_set_by_their_paths() {
+    let most = "listeners.main.max_clients";
+    by_path(most, "7", most, "7");
+    by_path(
+        "listeners.my_other-one.max_clients",
+        "7",
+        "listeners.my_other-one.max_clients",
+        "7",
+    );
+    by_path(
+        "clusters.a.endpoints.0.address",
+        "z:9",
+        "clusters.a.endpoints[0].address",
+        r#""z:9""#,
+    );
+    by_path(
+        "clusters.a.endpoints[0].address",
+        "z:9",
+        "clusters.a.endpoints[0].address",
+        r#""z:9""#,
+    );
+    // It comes as it is meant, and refers to nothing.
+    by_path(
+        "listeners.main.address",
+        "${HOME}",
+        "listeners.main.address",
+        r#""${HOME}""#,
+    );
+}
+
+#[test]
+fn a_path_that_names_no_single_value_is_told() {
+    let mut document = prepared("t.yaml", TEXT, &[("SECRET", "s")]).unwrap();
+    let schema = sample::schema();
+    let mut told = |path: &str| document.set(&schema, "SET", path, "1").unwrap_err().to_string();
+    assert_eq!(
+        told("listeners.main.max_client"),
+        "SET: `max_client` names no key of listeners.main; did you mean `listeners.main.max_clients`?"
+    );
+    assert_eq!(
+        told("listeners.main"),
+        "SET: listeners.main is no single value; name one below it, such as listeners.main.protocol"
+    );
+    assert!(told("").contains("names no key of the configuration"));
+    assert!(told("listeners.none.address").contains("names of maps must be written in the file first"));
+}

@@ -16,6 +16,8 @@ pub struct RuntimeConfig {
     pub login_threads: usize,
     /// How long open transactions may go on after SIGTERM.
     pub drain_timeout: Period,
+    /// How long `SUSPEND` at the console waits until what is held for clients and servers is written out.
+    pub suspend_timeout: Period,
 }
 
 impl Default for RuntimeConfig {
@@ -24,6 +26,7 @@ impl Default for RuntimeConfig {
             data_threads: Threads::default(),
             login_threads: 2,
             drain_timeout: Period::seconds(30),
+            suspend_timeout: Period::seconds(10),
         }
     }
 }

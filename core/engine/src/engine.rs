@@ -217,6 +217,11 @@ impl Engine {
         self.phase.is_draining()
     }
 
+    /// How many sessions live on no core.
+    pub fn aside(&self) -> usize {
+        self.phase.aside()
+    }
+
     /// Lets nobody new in, and waits until the clients have left by themselves, those aside of the cores not counted, or
     /// until they are to.
     pub async fn wait_for_clients(&self) {

@@ -51,6 +51,8 @@ pub struct ClientView {
     pub cluster: String,
     /// What it is doing: `idle`, `waiting`, `active`, `in_transaction`, `pinned`.
     pub state: &'static str,
+    /// It is suspended, and what was held to be written is out.
+    pub is_still: bool,
     /// Whether its connection is encrypted.
     pub tls: bool,
     /// How long it has been connected.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 /// What somebody has ordered while the process runs; no configuration says it, and a reload leaves it as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Orders {
+    /// Nothing is read of clients and servers; what is held for them goes out.
+    pub is_suspended: bool,
     /// Nobody is given a server connection, and those that come back are closed.
     pub is_paused: bool,
     /// The same for single databases: cluster, and database at the server.
@@ -15,7 +17,7 @@ pub struct Orders {
 /// A message to every core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// The [`Orders`] are others now.
+    /// The plan or the [`Orders`] are others now.
     Look,
     /// Server connections of these databases, or of all, are to be made anew.
     Renew(Option<BTreeSet<(String, String)>>),

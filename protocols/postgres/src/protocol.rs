@@ -78,6 +78,11 @@ impl Postgres {
     /// Orders something else; every core has to be told by the message that this returns.
     pub fn order(&self, orders: Orders) -> impl Fn() -> Box<dyn Any + Send> + use<> {
         self.orders.store(Arc::new(orders));
+        Self::look()
+    }
+
+    /// The message that has every core look at the plan and the orders at once.
+    pub fn look() -> impl Fn() -> Box<dyn Any + Send> {
         || Command::Look.into()
     }
 

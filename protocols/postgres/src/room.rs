@@ -42,6 +42,7 @@ pub(crate) struct PostgresRoom {
     groups: RefCell<HashMap<Route, Rc<Group>>>,
     sessions: RefCell<HashMap<u32, Rc<Shared>>>,
     serial: Cell<u64>,
+    is_suspended: Cell<bool>,
 }
 
 /// A client wants what it (or somebody with its key) is running to be cancelled.
@@ -53,6 +54,7 @@ pub(crate) struct CancelRequest {
 impl PostgresRoom {
     pub(crate) fn new(postgres: Arc<Postgres>, core: CoreContext) -> Rc<Self> {
         let plan = (postgres.generation(), postgres.plan());
+        let is_suspended = postgres.orders().is_suspended;
         Rc::new(Self {
             core,
             postgres,
@@ -64,6 +66,7 @@ impl PostgresRoom {
             groups: RefCell::default(),
             sessions: RefCell::default(),
             serial: Cell::new(0),
+            is_suspended: Cell::new(is_suspended),
         })
     }
 
@@ -257,7 +260,9 @@ impl PostgresRoom {
                 }
             }
             Command::Look => {
+                self.plan();
                 let orders = self.postgres.orders();
+                self.suspend(orders.is_suspended);
                 let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
                 for group in groups {
                     let is_paused = orders.pauses(&group.route.cluster, &group.route.database);
@@ -267,6 +272,21 @@ impl PostgresRoom {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether sessions stop where they are.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.is_suspended.get()
+    }
+
+    /// Stops every session where it is, or lets them go on.
+    fn suspend(&self, is_suspended: bool) {
+        if self.is_suspended.replace(is_suspended) != is_suspended {
+            for shared in self.sessions.borrow().values() {
+                shared.is_still.set(false);
+                shared.wake();
             }
         }
     }
@@ -409,6 +429,7 @@ impl Room for PostgresRoom {
                 application_name: shared.application_name.borrow().clone(),
                 cluster: group.route.cluster.to_string(),
                 state: state.label(),
+                is_still: shared.is_still.get(),
                 tls: shared.is_tls,
                 age: now.saturating_duration_since(shared.since),
                 asked: Some(now.saturating_duration_since(shared.asked.get())),

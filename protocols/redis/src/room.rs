@@ -345,6 +345,7 @@ impl Room for RedisRoom {
                 application_name: String::from_utf8_lossy(&shared.name.borrow()).into_owned(),
                 cluster: shared.cluster.borrow().to_string(),
                 state: shared.state.get(),
+                is_still: false,
                 tls: shared.is_tls,
                 age: now.saturating_duration_since(shared.since),
                 asked: None,

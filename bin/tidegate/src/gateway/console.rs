@@ -1,13 +1,11 @@
 mod layout;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rustix::process::{Signal, getpid, kill_process};
 use tidegate_admin::Source;
 use tidegate_engine::{ListenerView, Protocol, RoomView, VirtualDatabase};
 use tidegate_pgbouncer::console::{Console, Ending, Layout, Orders, PERIOD, Setting, Subject, Sums, Totals};
@@ -25,7 +23,6 @@ struct Post {
     gateway: Weak<Gateway>,
     /// Where work goes that is done whole whoever leaves meanwhile.
     control: Handle,
-    has_signalled: Arc<AtomicBool>,
 }
 
 /// The console of a gateway that is being made, on the control plane.
@@ -33,7 +30,6 @@ pub(super) fn open(gateway: Weak<Gateway>) -> Arc<dyn VirtualDatabase> {
     let console = Arc::new(Console::new(Post {
         gateway,
         control: Handle::current(),
-        has_signalled: Arc::default(),
     }));
     tokio::spawn(keep_averages(Arc::downgrade(&console)));
     console
@@ -46,33 +42,6 @@ async fn keep_averages(console: Weak<Console<Post>>) {
             Some(console) => console.turn(),
             None => return,
         }
-    }
-}
-
-/// Makes the process ready for its end, and then ends it as the signal does that ends it gently.
-async fn end(gateway: Weak<Gateway>, ending: Ending, has_signalled: Arc<AtomicBool>) {
-    let Some(gateway) = gateway.upgrade() else { return };
-    let engine = &gateway.engine;
-    let is_ending = match ending {
-        Ending::Now => {
-            let is_ending = engine.is_draining();
-            engine.drain(Duration::ZERO).await;
-            is_ending
-        }
-        Ending::WhenServersRest => engine.is_draining(),
-        Ending::WhenClientsLeave => {
-            engine.wait_for_clients().await;
-            engine.is_draining()
-        }
-    };
-    // Who stops the gateway takes it whole.
-    drop(gateway);
-    // A second signal would end the process without a word.
-    if !is_ending
-        && !has_signalled.swap(true, Ordering::Relaxed)
-        && let Err(error) = kill_process(getpid(), Signal::TERM)
-    {
-        tracing::error!(%error, "cannot end the process");
     }
 }
 
@@ -117,6 +86,11 @@ impl Subject for Post {
         .boxed()
     }
 
+    fn visitors(&self) -> usize {
+        let gateway = self.gateway.upgrade();
+        gateway.map_or(0, |gateway| gateway.engine.aside())
+    }
+
     fn layout(&self) -> BoxFuture<'_, Layout> {
         async {
             match self.gateway.upgrade() {
@@ -131,6 +105,9 @@ impl Subject for Post {
         async {
             let mut settings = Vec::new();
             if let Some(gateway) = self.gateway.upgrade() {
+                if let Some(settings) = &gateway.force.lock().await.loaded.settings {
+                    return settings.clone();
+                }
                 flatten(String::new(), &Source::config(&*gateway).await, &mut settings);
             }
             settings
@@ -158,11 +135,23 @@ impl Subject for Post {
         .boxed()
     }
 
+    fn set(&self, key: String, value: String) -> BoxFuture<'_, Result<Vec<String>, Vec<String>>> {
+        async {
+            let Some(gateway) = self.gateway.upgrade() else {
+                return Err(vec!["the gateway is shutting down".to_owned()]);
+            };
+            let setting = self.control.spawn(async move { gateway.set(key, value).await });
+            setting.await.unwrap_or_else(|error| Err(vec![error.to_string()]))
+        }
+        .boxed()
+    }
+
     fn orders(&self) -> Orders {
         let gateway = self.gateway.upgrade();
         gateway.map_or_else(Orders::default, |gateway| {
             let orders = gateway.protocols.postgres().orders();
             Orders {
+                is_suspended: orders.is_suspended,
                 is_paused: orders.is_paused,
                 paused: orders.paused.clone(),
                 disabled: orders.disabled.clone(),
@@ -176,6 +165,7 @@ impl Subject for Post {
         };
         tracing::info!(?orders, "the console orders");
         let message = gateway.protocols.postgres().order(tidegate_postgres::Orders {
+            is_suspended: orders.is_suspended,
             is_paused: orders.is_paused,
             paused: orders.paused,
             disabled: orders.disabled,
@@ -201,9 +191,9 @@ impl Subject for Post {
 
     fn end(&self, ending: Ending) {
         tracing::info!(?ending, "the console asks for an end");
-        let has_signalled = Arc::clone(&self.has_signalled);
-        self.control
-            .spawn(end(Weak::clone(&self.gateway), ending, has_signalled));
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.endings.ask(ending);
+        }
     }
 }
 

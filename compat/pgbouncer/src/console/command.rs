@@ -16,6 +16,13 @@ pub(super) enum Command {
     Parameter(&'static str, &'static str),
     /// The same, to be set: nothing comes of it.
     SetParameter,
+    /// Another value for a key.
+    Set {
+        /// Which.
+        key: String,
+        /// Its value.
+        value: String,
+    },
     /// Read the configuration again.
     Reload,
     /// End the process.
@@ -36,8 +43,8 @@ pub(super) enum Command {
     Reconnect(String),
     /// Wait until those are gone that are made anew.
     WaitClose(String),
-    /// PgBouncer has it, and Tidegate has not.
-    Absent(&'static str),
+    /// Read nothing more of anybody.
+    Suspend,
 }
 
 /// Settings that some drivers ask for or set unasked (`admin.c`, `fake_param_list`).
@@ -49,9 +56,6 @@ const PARAMETERS: [(&str, &str); 6] = [
     ("timezone", "GMT"),
     ("extra_float_digits", "2"),
 ];
-
-/// Commands that there are none of here.
-const ABSENT: [&str; 1] = ["SUSPEND"];
 
 /// Commands that take a name.
 type WithName = (&'static str, fn(String) -> Command);
@@ -76,7 +80,7 @@ impl Command {
         };
         let words = words(statement).ok_or_else(unknown)?;
         let (name, argument) = match words {
-            Words::Set { key } => return Ok(set(&key)),
+            Words::Set { key, value } => return Ok(set(key, value)),
             Words::Plain(name, argument) => (name, argument.unwrap_or_default()),
         };
         if name.len() > MOST_COMMAND || argument.len() > MOST_NAME {
@@ -86,14 +90,12 @@ impl Command {
         if is("show") || is("select") {
             return shown(&argument).ok_or_else(unknown);
         }
-        if let Some(absent) = ABSENT.into_iter().find(|word| is(word)) {
-            return Ok(Self::Absent(absent));
-        }
         if let Some((_, command)) = WITH_NAME.into_iter().find(|(word, _)| is(word)) {
             return Ok(command(argument));
         }
         match argument.to_ascii_lowercase().as_str() {
             "" if is("reload") => Ok(Self::Reload),
+            "" if is("suspend") => Ok(Self::Suspend),
             "" if is("shutdown") => Ok(Self::Shutdown(Ending::Now)),
             "wait_for_servers" if is("shutdown") => Ok(Self::Shutdown(Ending::WhenServersRest)),
             "wait_for_clients" if is("shutdown") => Ok(Self::Shutdown(Ending::WhenClientsLeave)),
@@ -112,11 +114,11 @@ fn shown(name: &str) -> Option<Command> {
     Some(Command::Show(show))
 }
 
-fn set(key: &str) -> Command {
-    if parameter(key).is_some() {
+fn set(key: String, value: String) -> Command {
+    if parameter(&key).is_some() {
         Command::SetParameter
     } else {
-        Command::Absent("SET")
+        Command::Set { key, value }
     }
 }
 
@@ -130,7 +132,7 @@ fn parameter(name: &str) -> Option<(&'static str, &'static str)> {
 #[derive(Debug, PartialEq, Eq)]
 enum Words {
     Plain(String, Option<String>),
-    Set { key: String },
+    Set { key: String, value: String },
 }
 
 fn words(statement: &str) -> Option<Words> {
@@ -157,8 +159,8 @@ fn words(statement: &str) -> Option<Words> {
             .filter(|word| word.eq_ignore_ascii_case("to"))
             .and(rest.get(2..))?,
     };
-    let (_, rest) = quoted(blank(behind), '\'').or_else(|| word(blank(behind)))?;
-    is_end(rest).then_some(Words::Set { key: second })
+    let (value, rest) = quoted(blank(behind), '\'').or_else(|| word(blank(behind)))?;
+    is_end(rest).then_some(Words::Set { key: second, value })
 }
 
 /// A word and what stands behind it.
@@ -234,7 +236,7 @@ mod tests {
         check("resume Shop", Ok(Command::Resume("Shop".to_owned())));
         check("KILL_CLIENT 17", Ok(Command::KillClient("17".to_owned())));
         check("Wait_Close shop", Ok(Command::WaitClose("shop".to_owned())));
-        check("suspend", Ok(Command::Absent("SUSPEND")));
+        check("suspend", Ok(Command::Suspend));
         check("show TimeZone", Ok(Command::Parameter("timezone", "GMT")));
     }
 
@@ -248,7 +250,14 @@ mod tests {
         ] {
             check(statement, Ok(Command::SetParameter));
         }
-        check("set max_client_conn=200", Ok(Command::Absent("SET")));
+        let set = |key: &str, value: &str| Command::Set {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        check("set max_client_conn=200", Ok(set("max_client_conn", "200")));
+        check("SET query_timeout TO '0.5';", Ok(set("query_timeout", "0.5")));
+        check("SET admin_users = ''", Ok(set("admin_users", "")));
+        check("SET \"a.b\" = 'it''s'", Ok(set("a.b", "it's")));
         for statement in [
             "set timezone",
             "set timezone 'x'",

@@ -23,13 +23,19 @@ use tidegate_base::{Reason, Refusal};
 use tidegate_engine::{Answer, Asker, Column, ColumnKind, Value, VirtualDatabase};
 
 use command::Command;
-use scene::{Names, Scene};
+use scene::{CONSOLE, Names, Scene};
 use show::Show;
 use sockets::Detail;
 use stats::History;
 
 /// The release whose console this one is like.
 const LIKE: &str = "1.24.1";
+
+/// The names behind `SHOW` that stand for tables.
+pub fn tables() -> Vec<&'static str> {
+    let is_table = |(_, show): &(&'static str, Show)| *show != Show::Help;
+    show::ALL.into_iter().filter(is_table).map(|(name, _)| name).collect()
+}
 
 /// The console of a gateway.
 #[derive(Debug)]
@@ -62,7 +68,7 @@ impl<S: Subject> Console<S> {
             Show::Version => vec![vec![
                 format!("PgBouncer {LIKE} (Tidegate {})", self.subject.version()).into(),
             ]],
-            Show::State => state(self.subject.orders().is_paused),
+            Show::State => state(&self.subject.orders()),
             Show::Config => self.config().await,
             Show::Stats => stats::rows(self.stats().await, true, true),
             Show::StatsTotals => stats::rows(self.stats().await, true, false),
@@ -90,12 +96,20 @@ impl<S: Subject> Console<S> {
     async fn scene(&self) -> Scene {
         let layout = self.subject.layout().await;
         let (listeners, rooms) = self.subject.views().await;
-        Scene::new(layout, self.subject.orders(), listeners, rooms)
+        Scene {
+            visitors: self.subject.visitors(),
+            ..Scene::new(layout, self.subject.orders(), listeners, rooms)
+        }
     }
 
     async fn stats(&self) -> Vec<(String, Sums, Sums)> {
         let names = Names::new(&self.subject.layout().await);
-        self.history.look(self.subject.now(), &self.subject.totals(), &names)
+        let mut stats = self.history.look(self.subject.now(), &self.subject.totals(), &names);
+        if !stats.iter().any(|(name, ..)| name == CONSOLE) {
+            // What it is asked counts nowhere.
+            stats.push((CONSOLE.to_owned(), Sums::default(), Sums::default()));
+        }
+        stats
     }
 
     async fn config(&self) -> Vec<Vec<Value>> {
@@ -106,7 +120,7 @@ impl<S: Subject> Console<S> {
             vec![
                 setting.path.into(),
                 setting.value.into(),
-                Value::Null,
+                setting.default.map_or(Value::Null, Into::into),
                 changeable.into(),
             ]
         };
@@ -124,6 +138,20 @@ impl<S: Subject> Console<S> {
                 // `config_file_error`, as PgBouncer says.
                 Err(Refusal::new(Reason::Invalid, text).with_code("F0000"))
             }
+        }
+    }
+
+    async fn set(&self, key: String, value: String) -> Result<Answer, Refusal> {
+        let said = format!("SET {key}={value}");
+        match self.subject.set(key, value).await {
+            Ok(more) => Ok(Answer {
+                notices: std::iter::once(said).chain(more).collect(),
+                ..Answer::done("SET")
+            }),
+            Err(mistakes) => Err(Refusal::new(
+                Reason::Invalid,
+                format!("SET failed: {}", mistakes.join("\n")),
+            )),
         }
     }
 
@@ -174,6 +202,7 @@ impl<S: Subject> VirtualDatabase for Console<S> {
                     rows: vec![vec![value.into()]],
                     ..Answer::done("SHOW")
                 }),
+                Command::Set { key, value } => self.set(key, value).await,
                 Command::SetParameter => Ok(Answer {
                     notices: vec!["SET ignored".to_owned()],
                     ..Answer::done("SET")
@@ -188,7 +217,7 @@ impl<S: Subject> VirtualDatabase for Console<S> {
                 Command::Enable(name) => self.enable(&name, true).await,
                 Command::Reconnect(name) => self.reconnect(&name).await,
                 Command::WaitClose(name) => self.wait_close(&name).await,
-                Command::Absent(name) => Err(absent(name)),
+                Command::Suspend => self.suspend().await,
             }
         }
         .boxed()
@@ -201,15 +230,6 @@ fn is_for_admins(command: &Command) -> bool {
         Command::Parameter(..) | Command::SetParameter => false,
         _ => true,
     }
-}
-
-fn absent(name: &str) -> Refusal {
-    let text = match name {
-        "SET" => "SET is not supported: change the configuration, then RELOAD".to_owned(),
-        name => format!("{name} is not supported, use SHOW HELP;"),
-    };
-    // `feature_not_supported`
-    Refusal::new(Reason::Invalid, text).with_code("0A000")
 }
 
 fn parameter(name: &'static str) -> Column {
@@ -226,12 +246,12 @@ fn help() -> Answer {
     }
 }
 
-fn state(is_paused: bool) -> Vec<Vec<Value>> {
+fn state(orders: &Orders) -> Vec<Vec<Value>> {
     let word = |is_so: bool| if is_so { "yes" } else { "no" };
     let states = [
-        ("active", word(!is_paused)),
-        ("paused", word(is_paused)),
-        ("suspended", "no"),
+        ("active", word(!orders.is_paused && !orders.is_suspended)),
+        ("paused", word(orders.is_paused)),
+        ("suspended", word(orders.is_suspended)),
     ];
     states
         .into_iter()

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidegate_base::{Reason, Refusal};
 use tidegate_engine::Answer;
@@ -19,9 +19,7 @@ impl<S: Subject> Console<S> {
     pub(super) async fn pause(&self, name: &str) -> Result<Answer, Refusal> {
         let databases = self.databases(name).await?;
         self.order(|orders| {
-            if orders.is_paused {
-                return no("already suspended/paused".to_owned());
-            }
+            may_stop(orders)?;
             match &databases {
                 Some(databases) => orders.paused.extend(databases.iter().cloned()),
                 None => orders.is_paused = true,
@@ -33,6 +31,32 @@ impl<S: Subject> Console<S> {
             tokio::time::sleep(LOOK).await;
         }
         Ok(Answer::done("PAUSE"))
+    }
+
+    /// Reads nothing more, and waits until what is held is written out; closes those who do not take it in time.
+    pub(super) async fn suspend(&self) -> Result<Answer, Refusal> {
+        self.order(|orders| {
+            may_stop(orders)?;
+            orders.is_suspended = true;
+            Ok(())
+        })
+        .await?;
+        let limit = self.subject.layout().await.suspend_timeout;
+        let mut deadline = limit.map(|limit| Instant::now() + limit);
+        while self.subject.orders().is_suspended {
+            let scene = self.scene().await;
+            let moving = scene.clients.iter().filter(|client| !client.is_still);
+            let moving: Vec<u64> = moving.map(|client| client.id).collect();
+            if moving.is_empty() {
+                break;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                deadline = None;
+                self.subject.kill(moving).await;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(Answer::done("SUSPEND"))
     }
 
     /// Goes on.
@@ -47,7 +71,10 @@ impl<S: Subject> Console<S> {
                 }
                 Ok(())
             }
-            None if std::mem::take(&mut orders.is_paused) => Ok(()),
+            None if orders.is_paused || orders.is_suspended => {
+                (orders.is_paused, orders.is_suspended) = (false, false);
+                Ok(())
+            }
             None => no("pooler is not paused/suspended".to_owned()),
         })
         .await?;
@@ -77,9 +104,7 @@ impl<S: Subject> Console<S> {
         let scene = self.scene().await;
         let databases = databases.unwrap_or_else(|| scene.used());
         self.order(|orders| {
-            if orders.is_paused {
-                return no("already suspended/paused".to_owned());
-            }
+            may_stop(orders)?;
             orders.paused.extend(databases.iter().cloned());
             Ok(())
         })
@@ -147,6 +172,13 @@ impl<S: Subject> Console<S> {
         }
         Ok(Some(databases))
     }
+}
+
+fn may_stop(orders: &Orders) -> Result<(), Refusal> {
+    if orders.is_paused || orders.is_suspended {
+        return no("already suspended/paused".to_owned());
+    }
+    Ok(())
 }
 
 fn no<T>(text: String) -> Result<T, Refusal> {

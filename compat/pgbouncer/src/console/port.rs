@@ -12,6 +12,8 @@ pub trait Subject: Send + Sync + 'static {
     fn now(&self) -> SystemTime;
     /// The listeners, and what every core holds now, of the protocol that the console belongs to.
     fn views(&self) -> BoxFuture<'_, (Vec<ListenerView>, Vec<RoomView>)>;
+    /// How many sessions the console itself has.
+    fn visitors(&self) -> usize;
     /// What the configuration says.
     fn layout(&self) -> BoxFuture<'_, Layout>;
     /// The configuration value by value, secrets masked.
@@ -20,6 +22,9 @@ pub trait Subject: Send + Sync + 'static {
     fn totals(&self) -> Vec<Totals>;
     /// Reads the configuration again; why it was not taken.
     fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>>;
+    /// Sets one value until the process ends, or until a reload where the configuration is `PgBouncer`'s: what is to be said
+    /// of it, or why nothing has changed.
+    fn set(&self, key: String, value: String) -> BoxFuture<'_, Result<Vec<String>, Vec<String>>>;
     /// What is ordered now.
     fn orders(&self) -> Orders;
     /// Orders something else; ready when every core has heard of it.
@@ -35,6 +40,8 @@ pub trait Subject: Send + Sync + 'static {
 /// What is ordered while the process runs. A database is one of a cluster, by its name at the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Orders {
+    /// Nothing is read of clients and servers; what is held for them goes out.
+    pub is_suspended: bool,
     /// Nobody is given a server connection, and those that come back are closed.
     pub is_paused: bool,
     /// The same for single databases.
@@ -63,6 +70,8 @@ pub struct Layout {
     pub clusters: Vec<ClusterOf>,
     /// Users by name.
     pub users: Vec<UserOf>,
+    /// How long a suspension waits for what is held; none means no limit.
+    pub suspend_timeout: Option<Duration>,
 }
 
 /// A name that clients may ask for.
@@ -115,6 +124,8 @@ pub struct Setting {
     pub path: String,
     /// What it is.
     pub value: String,
+    /// What it is when nobody sets it, where that is known.
+    pub default: Option<String>,
     /// Whether a reload changes it.
     pub is_changeable: bool,
 }

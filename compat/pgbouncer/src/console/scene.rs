@@ -4,6 +4,7 @@ use std::time::Duration;
 use tidegate_engine::{ClientView, ListenerView, PoolView, RoomView, ServerView, Value};
 
 use super::port::{ClusterOf, Layout, Orders};
+use super::sockets::split;
 
 /// What there is at one moment.
 #[derive(Debug, Default)]
@@ -15,7 +16,13 @@ pub(super) struct Scene {
     pub(super) clients: Vec<ClientView>,
     pub(super) pools: Vec<PoolView>,
     pub(super) servers: Vec<ServerView>,
+    /// How many sessions the console itself has.
+    pub(super) visitors: usize,
 }
+
+/// The console's own database and user, which PgBouncer's tables show too: a table of a gateway that nobody uses is not
+/// empty, which exporters take for a failure.
+pub(super) const CONSOLE: &str = "pgbouncer";
 
 /// By which name clients ask for a database of a cluster: the first of the configuration that leads there, else its own.
 #[derive(Debug, Default)]
@@ -92,6 +99,12 @@ impl Scene {
                 sum.mode = cluster.map_or("", |cluster| cluster.pool_mode);
             }
         }
+        sums.entry((CONSOLE.to_owned(), CONSOLE.to_owned()))
+            .or_insert(PoolSum {
+                mode: "statement",
+                ..PoolSum::default()
+            })
+            .active_clients += u64::try_from(self.visitors).unwrap_or(u64::MAX);
         sums.into_iter().map(|(key, sum)| sum.row(key)).collect()
     }
 
@@ -102,11 +115,15 @@ impl Scene {
         let named = named.map(|named| (named.name.clone(), (named.cluster.clone(), named.database.clone())));
         let used = self.used().into_iter();
         let used = used.map(|key| (self.names.of(&key.0, &key.1), key));
-        named
+        let mut rows: Vec<_> = named
             .chain(used)
             .filter(|(name, _)| seen.insert(name.clone()))
             .map(|(name, key)| self.database(&name, &key))
-            .collect()
+            .collect();
+        if !seen.contains(CONSOLE) {
+            rows.push(self.own_database());
+        }
+        rows
     }
 
     /// SHOW USERS: those of the configuration and those who are here.
@@ -199,6 +216,30 @@ impl Scene {
             clients.into(),
             u64::from(self.orders.paused.contains(key)).into(),
             u64::from(self.orders.disabled.contains(key)).into(),
+        ]
+    }
+
+    /// The console among the databases, as PgBouncer shows its own.
+    fn own_database(&self) -> Vec<Value> {
+        let port = self.listeners.first().map_or(0, |listener| split(&listener.address).1);
+        vec![
+            CONSOLE.into(),
+            Value::Null,
+            port.into(),
+            CONSOLE.into(),
+            CONSOLE.into(),
+            2_usize.into(),
+            0_usize.into(),
+            0_usize.into(),
+            0_usize.into(),
+            "statement".into(),
+            Value::Null,
+            0_usize.into(),
+            0_usize.into(),
+            0_usize.into(),
+            self.visitors.into(),
+            0_usize.into(),
+            0_usize.into(),
         ]
     }
 

@@ -61,8 +61,10 @@ pub(super) const HELP: &str = "Console usage
 \tSHOW DNS_HOSTS|DNS_ZONES
 \tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS
 \tRELOAD
+\tSET key = arg
 \tPAUSE [<db>]
 \tRESUME [<db>]
+\tSUSPEND
 \tRECONNECT [<db>]
 \tWAIT_CLOSE [<db>]
 \tDISABLE <db>

@@ -161,7 +161,7 @@ fn row(socket: Socket<'_>, detail: Detail) -> Vec<Value> {
 }
 
 /// Host and port; of a Unix socket `unix` and 0.
-fn split(address: &str) -> (&str, u64) {
+pub(super) fn split(address: &str) -> (&str, u64) {
     if address.starts_with("unix") {
         return ("unix", 0);
     }

@@ -424,7 +424,7 @@ pub(super) const KEYS: [Key; 102] = [
         "0",
         "PostgreSQL 17 has `transaction_timeout` of its own: `ALTER ROLE … SET`",
     ),
-    told("suspend_timeout", Seconds, "10", "", "there is no SUSPEND"),
+    kept("suspend_timeout", Seconds, "10", "`runtime.suspend_timeout`"),
     told(
         "pkt_buf",
         Integer,

@@ -217,6 +217,9 @@ impl Session {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
         for _ in 0..TURNS {
             self.signals(cx)?;
+            if self.is_suspended() {
+                return self.hold_still(cx);
+            }
             let mut moved = false;
             if self.login.is_some() {
                 moved |= self.welcome(cx)?;
@@ -244,6 +247,20 @@ impl Session {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether it stops where it is. One that ends does so.
+    fn is_suspended(&self) -> bool {
+        self.room.is_suspended() && !self.closing
+    }
+
+    /// Suspended: what is held goes out, and nothing comes in.
+    fn hold_still(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        let flushed = self.flush_all(cx);
+        let is_out = |lease: &ServerLease| lease.out.is_empty();
+        let is_still = self.to_client.is_empty() && self.lease.as_ref().is_none_or(is_out);
+        self.shared.is_still.set(is_still);
+        flushed
     }
 
     /// Before going to sleep: what is left to write keeps its waker.
@@ -284,7 +301,7 @@ impl Session {
             let text = "terminating connection due to administrator command";
             self.say_goodbye(&Refusal::new(Reason::ShuttingDown, text));
         }
-        if let Some((at, due)) = self.deadline {
+        if let Some((at, due)) = self.deadline.filter(|_| !self.is_suspended()) {
             let now = self.room.core.now();
             if now >= at {
                 self.set_deadline(None);

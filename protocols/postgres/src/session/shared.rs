@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     /// When its latest request came that needed a server.
     pub(crate) asked: Cell<Instant>,
     pub(crate) lent: RefCell<Option<Lent>>,
+    /// It is suspended, and what was held for its client and its server is out.
+    pub(crate) is_still: Cell<bool>,
     cancelled: Cell<bool>,
     killed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -100,6 +102,7 @@ impl Shared {
             exchanges: Cell::new(0),
             asked: Cell::new(now),
             lent: RefCell::new(None),
+            is_still: Cell::new(false),
             cancelled: Cell::new(false),
             killed: Cell::new(false),
             waker: RefCell::new(None),

@@ -14,6 +14,7 @@ pub(super) fn layout(config: &Config) -> Layout {
             .iter()
             .map(|(name, cluster)| of_cluster(name, cluster))
             .collect(),
+        suspend_timeout: config.runtime.suspend_timeout.limit(),
         ..Layout::default()
     };
     for listener in listeners {
@@ -84,6 +85,7 @@ pub(super) fn flatten(path: String, value: &Json, into: &mut Vec<Setting>) {
         }
         value => into.push(Setting {
             is_changeable: !needs_restart(&path),
+            default: None,
             value: match value {
                 Json::String(text) => text.clone(),
                 Json::Null => String::new(),
