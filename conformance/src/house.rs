@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidegate_base::Address;
 use tidegate_engine::{ClientView, Engine, ListenerPlan, PoolView, Protocol, RoomView, WhenFull};
 use tidegate_kit::Port;
+use tidegate_net::Listening;
 use tidegate_telemetry::Registry;
 use tokio::runtime::{Builder, Runtime};
 
@@ -37,6 +38,7 @@ impl House {
         let listener = ListenerPlan {
             name: Arc::from("main"),
             address,
+            listening: Listening::default(),
             protocol: 0,
             max_clients: 0,
             when_full: WhenFull::Refuse,

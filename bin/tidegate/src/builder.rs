@@ -6,7 +6,7 @@ use tidegate_chain::{Chain, Factory};
 use tidegate_cluster::{Balance, Cluster, Health};
 use tidegate_engine::{ListenerConfig, ListenerPlan};
 use tidegate_net::tls::Acceptor;
-use tidegate_net::{NetError, TlsMode, TlsServer};
+use tidegate_net::{FileMode, Listening, NetError, TlsMode, TlsServer, UnixSocket};
 use tidegate_telemetry::Registry;
 
 use crate::finding::Finding;
@@ -112,9 +112,13 @@ impl<'b> Builder<'b> {
                 return self.findings.push(Finding::new(path, error.to_string()));
             }
         };
+        let Some(listening) = self.listening(name, config) else {
+            return;
+        };
         self.listeners.push(ListenerPlan {
             name: Arc::from(name),
             address: config.address.clone(),
+            listening,
             protocol,
             max_clients: config.max_clients,
             when_full: config.when_full,
@@ -123,6 +127,35 @@ impl<'b> Builder<'b> {
             keepalive: config.keepalive,
             tls,
         });
+    }
+
+    /// How a listener's socket listens.
+    fn listening(&mut self, name: &str, config: &ListenerConfig) -> Option<Listening> {
+        let is_tcp = config.address.port().is_some();
+        let mut wrong = |key: &str, message: String| {
+            self.findings
+                .push(Finding::new(format!("listeners.{name}.{key}"), message));
+        };
+        if is_tcp && config.unix != UnixSocket::default() {
+            wrong("unix", format!("{} is no Unix socket", config.address));
+        }
+        if !is_tcp && config.reuse_port {
+            wrong(
+                "reuse_port",
+                "processes can share a TCP port, and no Unix socket".to_owned(),
+            );
+        }
+        let group = config
+            .unix
+            .group_id()
+            .map_err(|error| wrong("unix.group", error.to_string()))
+            .ok()?;
+        Some(Listening {
+            backlog: config.backlog,
+            reuse_port: config.reuse_port,
+            mode: config.unix.mode.map(FileMode::bits),
+            group,
+        })
     }
 
     /// A plan, or its mistakes among the findings.

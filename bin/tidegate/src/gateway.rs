@@ -28,9 +28,10 @@ use crate::registry::{POSTGRES, Plan, Protocols};
 use crate::version::VERSION;
 
 /// Paths that a running process does not change.
-const AT_START_ONLY: [&str; 6] = [
+const AT_START_ONLY: [&str; 7] = [
     "runtime.data_threads",
     "runtime.login_threads",
+    "runtime.pid_file",
     "admin",
     "node",
     "log.format",
@@ -368,6 +369,7 @@ fn needs_restart(path: &str) -> bool {
         path.strip_prefix(start)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
+    let is_of_socket = path.starts_with("listeners.") && path.ends_with(".reuse_port");
     // A whole section that came or went holds such a value, or may.
-    AT_START_ONLY.iter().any(|start| below(start)) || ["runtime", "log"].contains(&path)
+    is_of_socket || AT_START_ONLY.iter().any(|start| below(start)) || ["runtime", "log"].contains(&path)
 }

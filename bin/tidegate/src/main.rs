@@ -15,6 +15,7 @@ mod gateway;
 mod import;
 mod load;
 mod origin;
+mod pid_file;
 mod registry;
 mod run;
 mod signals;

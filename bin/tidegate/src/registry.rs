@@ -14,7 +14,9 @@ use tidegate_count::{Count, CountConfig};
 use tidegate_dns::{Dns, DnsConfig};
 use tidegate_engine::{ListenerConfig, ListenerPlan, Protocol, RuntimeConfig};
 use tidegate_fixed::Fixed;
-use tidegate_postgres::{PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPlan, targets};
+use tidegate_postgres::{
+    Peers, PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPeer, PostgresPlan, targets,
+};
 use tidegate_redis::{Redis, RedisCluster, RedisKind, RedisListener, RedisMistake, RedisPlan};
 use tidegate_telemetry::{LogConfig, Registry};
 
@@ -39,6 +41,10 @@ pub(crate) struct Config {
     #[serde(default)]
     #[schemars(range(min = 0, max = 63))]
     pub(crate) node: u8,
+    /// The other gateways behind the address, by their `node`: a cancel that one of them is meant to have is sent on to it.
+    /// The entry of this gateway itself is left out, so that all can have the same.
+    #[serde(default)]
+    pub(crate) peers: BTreeMap<String, PostgresPeer>,
     /// Where clients come in, by name.
     #[schemars(example = listeners_to_start_from())]
     pub(crate) listeners: BTreeMap<String, Listener>,
@@ -243,7 +249,8 @@ impl Plan {
         for (name, listener) in &config.listeners {
             parts.listener(&mut builder, name, listener);
         }
-        let plans = parts.plans(&mut builder);
+        let peers = builder.noting(Peers::build(&config.peers, config.node));
+        let plans = parts.plans(&mut builder, peers.unwrap_or_default());
         match plans {
             Some(plans) if builder.findings.is_empty() => Ok(Self {
                 listeners: builder.listeners,
@@ -300,7 +307,7 @@ impl Parts {
     }
 
     /// Builds every protocol's plan; mistakes are the builder's findings.
-    fn plans(self, builder: &mut Builder<'_>) -> Option<Plans> {
+    fn plans(self, builder: &mut Builder<'_>, peers: Peers) -> Option<Plans> {
         let members = builder.kept.clusters.iter();
         let endpoints = members
             .map(|(name, member)| (name.clone(), Arc::clone(&member.cluster)))
@@ -311,7 +318,10 @@ impl Parts {
         let postgres = builder.noting(postgres);
         let redis = RedisPlan::build(&self.redis.0, &self.redis.1, &endpoints, chains);
         let redis = builder.noting(redis);
-        postgres.zip(redis).map(|(postgres, redis)| Plans { postgres, redis })
+        postgres.zip(redis).map(|(postgres, redis)| Plans {
+            postgres: postgres.with_peers(peers),
+            redis,
+        })
     }
 }
 

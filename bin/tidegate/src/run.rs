@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::gateway::Gateway;
 use crate::load::Loaded;
 use crate::origin::Origin;
+use crate::pid_file::PidFile;
 use crate::registry::Plan;
 use crate::signals::{Meaning, Signals};
 use crate::version;
@@ -44,6 +45,11 @@ pub(crate) fn run(origin: &Origin) -> Exit {
         tracing::warn!("{warning}");
     }
     log.register(&registry);
+    let pid_file = loaded.config.runtime.pid_file.as_deref().map(PidFile::write);
+    let _pid_file = match pid_file.transpose() {
+        Ok(pid_file) => pid_file,
+        Err(error) => return cannot_start(&error),
+    };
     on_control_plane(|| serve(origin, (loaded, plan), registry, Some(log.handle.clone()), || ()))
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, iter};
 
 use common::{Folder, tidegate, with};
@@ -12,7 +13,7 @@ use serde_json::{Value as Json, json};
 use tidegate_config::Document;
 use tidegate_kit::{
     Admin, Certificates, Flavour, Gateway, Mode, Port, Postgres, RawClient, Redis, Resp, RespClient, Settings, Tls,
-    eventually,
+    eventually, message,
 };
 
 const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
@@ -193,6 +194,7 @@ fn scrape() -> String {
         .listener("chain: [ { count: {} } ]");
     let (redis, port) = (Redis::start(Flavour::Redis), Port::reserve());
     let yaml = with_redis(&settings.yaml(), &redis, &port);
+    let yaml = format!("node: 1\npeers: {{ \"2\": {{ address: \"127.0.0.1:1\" }} }}\n{yaml}");
     let gateway = Gateway::builder(TIDEGATE, &yaml).listens(settings.address());
     let _gateway = gateway
         .listens(settings.admin_address())
@@ -209,6 +211,12 @@ fn scrape() -> String {
     // With a chain, a length that cannot be is refused once `inspect` is full.
     broken.send(&[b'Q', 0, 0, 0, 1].repeat(1024));
     while broken.try_frame().is_ok() {}
+    let mut cancel = RawClient::open(settings.address());
+    cancel.send(&message::cancel((2 << 25) | 1, &[0; 4]));
+    assert!(
+        cancel.closed_within(Duration::from_secs(30)),
+        "a peer that is not there"
+    );
     let admin = Admin::of(&settings);
     something_of_redis(&redis, &port, &admin);
     for path in quoted(&read("docs/guide/observing.md")).filter_map(|word| word.strip_prefix("GET ").map(str::to_owned))

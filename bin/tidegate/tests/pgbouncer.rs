@@ -242,9 +242,12 @@ fn warnings_and_mistakes_name_lines_of_pgbouncers_files() {
     let folder = Folder::new();
     let ini = "[databases]\na = host=127.0.0.1 port=1\n[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\nauth_file = u\n";
     folder.write("u", "\"app\" \"secret\"\n");
-    folder.write("p.ini", &format!("{ini}so_reuseport = 1\n"));
+    folder.write("p.ini", &format!("{ini}syslog = 1\n"));
     let checked = tidegate(&folder, &["check", "--pgbouncer", "p.ini"]);
-    checked.ends(0).says("p.ini: ok").complains("p.ini:7: so_reuseport: ");
+    checked
+        .ends(0)
+        .says("p.ini: ok")
+        .complains("p.ini:7: syslog: ");
     let shown = tidegate(&folder, &["config", "show", "--pgbouncer", "p.ini"]);
     shown.ends(0).says("127.0.0.1:6432");
     // What only shows when the parts are put together.

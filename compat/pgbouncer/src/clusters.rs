@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use tidegate_config::quoted;
 
+use crate::address::Host;
 use crate::listeners::named;
 use crate::login::Login;
 use crate::out::Out;
@@ -84,6 +84,7 @@ impl<'i> Clusters<'i> {
             transport::to_servers(&self.ini.main, out, notes);
             pools::write(self.ini, entry, hosts, out, notes);
             credential(entry, login, out, notes);
+            parameters(entry, out);
             timeouts(&self.ini.main, out);
         }
     }
@@ -111,37 +112,13 @@ fn endpoints(main: &Settings, entry: &Entry, out: &mut Out, notes: &mut Notes) -
     let mut has_name = false;
     out.line(2, "endpoints:");
     for host in &hosts {
-        let address = match *host {
-            "" => {
-                notes.wrong(place, "host: a host of the list is empty");
-                continue;
+        match Host::read(host, port) {
+            Ok(Host { address, is_name }) => {
+                has_name |= is_name;
+                out.from(3, format!("- {{ address: {} }}", quoted(&address)), Some(place));
             }
-            host if host.starts_with('@') => {
-                notes.wrong(
-                    place,
-                    format!("host: `{host}`: a socket in the abstract namespace cannot be had"),
-                );
-                continue;
-            }
-            host if host.starts_with('/') => format!("unix:{}/.s.PGSQL.{port}", host.trim_end_matches('/')),
-            host if host.contains(char::is_whitespace) => {
-                notes.wrong(
-                    place,
-                    "host: there is white space in it; between pairs stand spaces only",
-                );
-                continue;
-            }
-            host => {
-                has_name |= host.parse::<IpAddr>().is_err() && host != "localhost";
-                let host = if host.contains(':') {
-                    format!("[{host}]")
-                } else {
-                    host.to_owned()
-                };
-                format!("{host}:{port}")
-            }
-        };
-        out.from(3, format!("- {{ address: {} }}", quoted(&address)), Some(place));
+            Err(text) => notes.wrong(place, format!("host: {text}")),
+        }
     }
     if hosts.len() > 1 || has_name {
         out.line(2, "balance: round_robin");
@@ -190,6 +167,20 @@ fn credential(entry: &Entry, login: &Login, out: &mut Out, notes: &mut Notes) {
         Err(text) => notes.warn(place, format!("user: {text}")),
     }
     out.from(2, format!("credential: {{ {line} }}"), Some(place));
+}
+
+/// Settings of clients that do not ask for their own.
+fn parameters(entry: &Entry, out: &mut Out) {
+    let names = ["client_encoding", "datestyle", "timezone", "application_name"];
+    let given = names.iter().filter_map(|name| {
+        let value = entry.settings.some_text(name)?;
+        Some(format!("{name}: {}", quoted(&value)))
+    });
+    let given: Vec<String> = given.collect();
+    if !given.is_empty() {
+        let line = format!("parameters: {{ {} }}", given.join(", "));
+        out.from(2, line, Some(&entry.name.place));
+    }
 }
 
 fn timeouts(main: &Settings, out: &mut Out) {

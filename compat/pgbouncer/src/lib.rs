@@ -8,6 +8,7 @@
 //! `cfparser.c` to those of libusual, which reads its ini file.
 
 mod access;
+mod address;
 mod clusters;
 mod connection;
 pub mod console;
@@ -20,6 +21,7 @@ mod listeners;
 mod login;
 mod network;
 mod out;
+mod peers;
 mod place;
 mod pools;
 mod read;
@@ -142,7 +144,7 @@ fn configuration(name: &str, ini: &Ini, files: &mut Files<'_>, notes: &mut Notes
     }
     log(ini, &mut out);
     runtime(ini, &mut out);
-    node(ini, &mut out, notes);
+    peers::write(ini, &mut out, notes);
     let mut login = Login::read(ini, top, files, notes);
     let clusters = Clusters::new(ini);
     login.look_up(ini, &clusters, notes);
@@ -167,21 +169,17 @@ fn log(ini: &Ini, out: &mut Out) {
 }
 
 fn runtime(ini: &Ini, out: &mut Out) {
-    if let Some(place) = ini.main.place("suspend_timeout") {
-        out.line(0, "runtime:");
+    let file = ini.main.some_text("pidfile");
+    let timeout = ini.main.place("suspend_timeout");
+    if file.is_none() && timeout.is_none() {
+        return;
+    }
+    out.line(0, "runtime:");
+    if let Some(file) = file {
+        out.from(1, format!("pid_file: {}", quoted(&file)), ini.main.place("pidfile"));
+    }
+    if let Some(place) = timeout {
         let timeout = period(ini.main.time("suspend_timeout"));
         out.from(1, format!("suspend_timeout: {timeout}"), Some(place));
-    }
-}
-
-fn node(ini: &Ini, out: &mut Out, notes: &mut Notes) {
-    let Some(place) = ini.main.place("peer_id") else { return };
-    match ini.main.number("peer_id") {
-        0 => {}
-        number if (1..=MOST_NODE).contains(&number) => out.from(0, format!("node: {number}"), Some(place)),
-        number => notes.warn(
-            place,
-            format!("peer_id: `{number}` is above {MOST_NODE}, the highest `node`, and left out"),
-        ),
     }
 }

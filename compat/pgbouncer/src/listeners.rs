@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use tidegate_config::quoted;
 
 use crate::access::{Access, Tls, trusting};
+use crate::address::unix;
 use crate::clusters::Clusters;
 use crate::files::Files;
 use crate::hba::{self, Rule};
@@ -19,6 +20,9 @@ use crate::value::period;
 
 /// Who may do everything at the console, and who may look.
 const CONSOLE_USERS: [&str; 2] = ["admin_users", "stats_users"];
+
+/// The longest packet that PgBouncer can allow: more than the protocol does.
+const MOST_PACKET: i64 = 2_147_483_647;
 
 /// A place where clients come in.
 struct Listener {
@@ -132,10 +136,7 @@ fn all(main: &Settings, notes: &mut Notes) -> Vec<Listener> {
     }
     if let Some(folder) = main.some_text("unix_socket_dir") {
         let place = main.place("unix_socket_dir").cloned();
-        if let (true, Some(place)) = (folder.starts_with('@'), &place) {
-            let text = "unix_socket_dir: a socket in the abstract namespace cannot be had, so none is made";
-            notes.warn(place, text);
-        } else if let (false, Some(place)) = (folder.starts_with('/'), &place) {
+        if let (false, Some(place)) = (folder.starts_with(['/', '@']), &place) {
             notes.wrong(
                 place,
                 format!("unix_socket_dir: `{folder}`: an absolute path is expected"),
@@ -143,7 +144,7 @@ fn all(main: &Settings, notes: &mut Notes) -> Vec<Listener> {
         } else {
             listeners.push(Listener {
                 name: "unix".to_owned(),
-                address: format!("unix:{}/.s.PGSQL.{port}", folder.trim_end_matches('/')),
+                address: unix(&folder, port),
                 is_local: true,
                 place,
             });
@@ -214,6 +215,7 @@ fn header(
         format!("address: {}", quoted(&listener.address)),
         listener.place.as_ref(),
     );
+    transport::socket(main, listener.is_local, &listener.address, out);
     let most = main.number("max_client_conn");
     match main.place("max_client_conn") {
         Some(place) if most <= 0 => notes.wrong(place, "max_client_conn: nobody could come in; here 0 means no limit"),
@@ -236,6 +238,26 @@ fn header(
     if !listener.is_local {
         transport::keepalive(main, out);
         tls.write(access.tls, out);
+    }
+    manners(main, out);
+}
+
+/// How clients are treated once they are let in.
+fn manners(main: &Settings, out: &mut Out) {
+    if main.number("disable_pqexec") != 0 {
+        out.from(2, "simple_queries: false", main.place("disable_pqexec"));
+    }
+    let most = main.number("max_packet_size");
+    if (1..MOST_PACKET).contains(&most) {
+        out.from(2, format!("max_message_size: {most}B"), main.place("max_packet_size"));
+    }
+    if main.number("application_name_add_host") != 0 {
+        let place = main.place("application_name_add_host");
+        out.from(2, "application_name_add_host: true", place);
+    }
+    if let Some(text) = main.some_text("login_notify_message") {
+        let place = main.place("login_notify_message");
+        out.from(2, format!("login_notice: {}", quoted(&text)), place);
     }
 }
 

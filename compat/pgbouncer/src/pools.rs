@@ -89,6 +89,14 @@ pub(crate) fn write(ini: &Ini, entry: &Entry, hosts: i64, out: &mut Out, notes: 
         format!("max_lifetime: {}", period(life)),
         main.place("server_lifetime"),
     );
+    let notice = main.number("query_wait_notify");
+    if notice > 0 {
+        let place = main.place("query_wait_notify");
+        out.from(3, format!("queue_notice: {notice}s"), place);
+    }
+    if let Some(query) = own.some_text("connect_query") {
+        out.from(3, format!("connect_query: {}", quoted(&query)), Some(place));
+    }
     reset(main, out);
     if main.number("max_prepared_statements") == 0 {
         let place = main.place("max_prepared_statements");

@@ -14,6 +14,7 @@ pub(crate) struct Ini {
     /// `*`: what holds for all other databases.
     pub(crate) fallback: Option<Entry>,
     pub(crate) users: Vec<Entry>,
+    pub(crate) peers: Vec<Entry>,
 }
 
 /// A name with settings of its own.
@@ -31,6 +32,7 @@ impl Ini {
             databases: Vec::new(),
             fallback: None,
             users: Vec::new(),
+            peers: Vec::new(),
         };
         let items = ini::read(name, files, notes);
         let mut section: Option<String> = None;
@@ -50,7 +52,7 @@ impl Ini {
                     Some("pgbouncer") => ini.main.take(&key.value, &value, &key.place, notes),
                     Some("databases") => ini.database(key, &value, notes),
                     Some("users") => set(&mut ini.users, entry(key, &value, USERS, notes)),
-                    Some("peers") => peer(&key, &value, notes),
+                    Some("peers") => ini.peer(key, &value, notes),
                     Some(_) => {}
                     None => notes.wrong(&key.place, "a section is expected first, as `[pgbouncer]`"),
                 },
@@ -90,6 +92,22 @@ impl Ini {
             set(&mut self.databases, entry);
         }
     }
+
+    fn peer(&mut self, mut name: At<String>, text: &str, notes: &mut Notes) {
+        match name.value.parse::<u16>() {
+            // As it is, however it is written.
+            Ok(number) if number > 0 => name.value = number.to_string(),
+            _ => {
+                let message = format!("`{}`: the number of a peer is expected, from 1 to 65535", name.value);
+                notes.wrong(&name.place, message);
+            }
+        }
+        let entry = entry(name, text, PEERS, notes);
+        if !entry.settings.is_given("host") {
+            return notes.wrong(&entry.name.place, "`host` is missing: where the peer is");
+        }
+        set(&mut self.peers, entry);
+    }
 }
 
 fn entry(name: At<String>, text: &str, keys: &'static [crate::keys::Key], notes: &mut Notes) -> Entry {
@@ -102,16 +120,5 @@ fn set(entries: &mut Vec<Entry>, entry: Entry) {
     match entries.iter_mut().find(|known| known.name.value == entry.name.value) {
         Some(known) => *known = entry,
         None => entries.push(entry),
-    }
-}
-
-fn peer(name: &At<String>, text: &str, notes: &mut Notes) {
-    if !name.value.parse().is_ok_and(|number: u16| number > 0) {
-        let message = format!("`{}`: the number of a peer is expected, from 1 to 65535", name.value);
-        notes.wrong(&name.place, message);
-    }
-    let settings = Settings::of_pairs(PEERS, text, &name.place, notes);
-    if !settings.is_given("host") {
-        notes.wrong(&name.place, "`host` is missing: where the peer is");
     }
 }

@@ -102,22 +102,49 @@ pub(crate) fn to_servers(main: &Settings, out: &mut Out, notes: &mut Notes) {
     }
 }
 
+/// Writes how a listener's socket listens.
+pub(crate) fn socket(main: &Settings, is_local: bool, address: &str, out: &mut Out) {
+    let backlog = main.number("listen_backlog").clamp(1, i64::from(u16::MAX));
+    if let Some(place) = main.place("listen_backlog") {
+        out.from(2, format!("backlog: {backlog}"), Some(place));
+    }
+    if !is_local {
+        if main.number("so_reuseport") != 0 {
+            out.from(2, "reuse_port: true", main.place("so_reuseport"));
+        }
+        return;
+    }
+    if address.starts_with("unix:@") {
+        return;
+    }
+    let mode = main.number("unix_socket_mode") & 0o777;
+    let mut line = format!("mode: \"{mode:04o}\"");
+    if let Some(group) = main.some_text("unix_socket_group") {
+        line = format!("{line}, group: {}", quoted(&group));
+    }
+    let place = main.place("unix_socket_mode").or(main.place("unix_socket_group"));
+    out.from(2, format!("unix: {{ {line} }}"), place);
+}
+
 /// Writes keep-alive where it is not Tidegate's own.
 pub(crate) fn keepalive(main: &Settings, out: &mut Out) {
     let keys = [
         ("idle", "tcp_keepidle", "s"),
         ("interval", "tcp_keepintvl", "s"),
         ("count", "tcp_keepcnt", ""),
+        ("user_timeout", "tcp_user_timeout", "ms"),
     ];
-    if main.number("tcp_keepalive") == 0 {
-        return out.from(2, "keepalive: { idle: \"0\" }", main.place("tcp_keepalive"));
+    let is_off = main.number("tcp_keepalive") == 0;
+    let mut parts = Vec::new();
+    if is_off {
+        parts.push("idle: \"0\"".to_owned());
     }
-    let set = keys.iter().filter(|(_, key, _)| main.number(key) > 0);
-    let parts: Vec<String> = set
-        .map(|(name, key, unit)| format!("{name}: {}{unit}", main.number(key)))
-        .collect();
+    let counts = |key: &str| main.number(key) > 0 && !(is_off && key.starts_with("tcp_keep"));
+    let set = keys.iter().filter(|(_, key, _)| counts(key));
+    parts.extend(set.map(|(name, key, unit)| format!("{name}: {}{unit}", main.number(key))));
     if !parts.is_empty() {
-        let place = keys.iter().find_map(|(_, key, _)| main.place(key));
+        let mut places = keys.iter().map(|(_, key, _)| *key).chain(["tcp_keepalive"]);
+        let place = places.find_map(|key| main.place(key));
         out.from(2, format!("keepalive: {{ {} }}", parts.join(", ")), place);
     }
 }

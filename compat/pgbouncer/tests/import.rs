@@ -72,6 +72,7 @@ fn what_is_absent_is_as_in_pgbouncer() {
         "listeners": { "unix": {
             "protocol": "postgres",
             "address": "unix:/tmp/.s.PGSQL.6432",
+            "unix": { "mode": "0777" },
             "max_clients": 100,
             "pre_auth_timeout": "60s",
             "console": { "databases": ["pgbouncer"] },
@@ -88,6 +89,7 @@ fn what_is_absent_is_as_in_pgbouncer() {
                 "queue_timeout": "120s",
                 "idle_timeout": "600s",
                 "max_lifetime": "3600s",
+                "queue_notice": "5s",
             },
         } },
     });
@@ -152,7 +154,6 @@ x = 1
         "p.ini:4:1: pool_mode: `sesion`: one of session, transaction, statement is expected",
         "p.ini:5:1: `pgbouncer` is a reserved name, and no database",
         "p.ini:6:1: `key=value` is expected behind `password`; a value with spaces stands in single quotes",
-        "p.ini:7:1: host: `@abstract`: a socket in the abstract namespace cannot be had",
         "p.ini:8:1: host: a host of the list is empty",
         "p.ini:9:1: the size of its pool is not above 0, and nobody would be served",
         "p.ini:10:1: `g?`: in a route `*` and `?` stand for other characters, so that this name cannot be had",
@@ -226,6 +227,40 @@ fn what_cannot_be_is_a_mistake() {
     }
     let told = mistakes(&[("p.ini", &small("")), ("u", "app secret\n")]);
     assert_eq!(told, ["u:1:1: a line of the form `\"user\" \"secret\"` is expected"]);
+}
+
+/// Peers have the numbers that gateways can have; a gateway's own entry is there because all may have the same file.
+#[test]
+fn peers_are_gateways() {
+    let peers = "peer_id = 2\n[peers]\n1 = host=::1 port=7\n2 = host=own\n03 = host=@name pool_size=4\n64 = host=far\n3 = host=b\n";
+    let imported = imported(&[("p.ini", &small(peers)), USERS]);
+    let expected = json!({
+        "1": { "address": "[::1]:7", "timeout": "15s", "max_cancels": 20 },
+        "3": { "address": "b:6432", "timeout": "15s", "max_cancels": 20 },
+    });
+    assert_eq!(json(&imported)["peers"], expected);
+    assert_eq!(json(&imported)["node"], 2);
+    assert_eq!(
+        warnings(&imported),
+        ["p.ini:12: `64` is above 63, the highest `node`, and left out"]
+    );
+}
+
+/// Sockets of the abstract namespace, to listen at and to reach servers by.
+#[test]
+fn sockets_without_files() {
+    let ini = small("").replace(
+        "unix_socket_dir =\n",
+        "unix_socket_dir = @here\nunix_socket_group = 7\n",
+    );
+    let imported = imported(&[("p.ini", &ini.replace("host=h", "host=@there")), USERS]);
+    let json = json(&imported);
+    assert_eq!(json["listeners"]["unix"]["address"], "unix:@here/.s.PGSQL.6432");
+    assert_eq!(json["listeners"]["unix"].get("unix"), None);
+    assert_eq!(
+        json["clusters"]["a"]["endpoints"][0]["address"],
+        "unix:@there/.s.PGSQL.5432"
+    );
 }
 
 #[test]

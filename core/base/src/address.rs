@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a stream can be opened or accepted: a TCP host and port, or a Unix socket path.
 ///
-/// Written `127.0.0.1:5432`, `[::1]:5432`, `db.example.com:5432`, or `unix:/run/x.sock`.
+/// Written `127.0.0.1:5432`, `[::1]:5432`, `db.example.com:5432`, `unix:/run/x.sock`, or `unix:@name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Address {
@@ -18,7 +18,7 @@ pub enum Address {
         /// TCP port, 0 only where a listener asks the system to choose.
         port: u16,
     },
-    /// A Unix stream socket.
+    /// A Unix stream socket: a path, or a name behind `@`, which is one of Linux's abstract namespace.
     Unix(PathBuf),
 }
 
@@ -46,7 +46,8 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || AddressError(text.to_owned());
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.starts_with('/') {
+            let is_name = path.strip_prefix('@').is_some_and(|name| !name.is_empty());
+            return if path.starts_with('/') || is_name {
                 Ok(Self::Unix(PathBuf::from(path)))
             } else {
                 Err(wrong())
@@ -102,14 +103,14 @@ impl JsonSchema for Address {
         schemars::json_schema!({
             "type": "string",
             "format": "address",
-            "description": "host:port, [ipv6]:port or unix:/path"
+            "description": "host:port, [ipv6]:port, unix:/path or unix:@name"
         })
     }
 }
 
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no address: write host:port, [ipv6]:port or unix:/path")]
+#[error("`{0}` is no address: write host:port, [ipv6]:port, unix:/path or unix:@name")]
 pub struct AddressError(pub String);
 
 #[cfg(test)]
@@ -118,7 +119,13 @@ mod tests {
 
     #[test]
     fn round_trips() {
-        for text in ["127.0.0.1:5432", "[::1]:6432", "db.local:1", "unix:/run/a.sock"] {
+        for text in [
+            "127.0.0.1:5432",
+            "[::1]:6432",
+            "db.local:1",
+            "unix:/run/a.sock",
+            "unix:@a/b.sock",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
@@ -133,6 +140,7 @@ mod tests {
             "host:70000",
             ":1",
             "unix:rel",
+            "unix:@",
             "a b:1",
             "[::1:5",
         ] {

@@ -1,12 +1,13 @@
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_base::{Address, Period};
-use tidegate_net::{Keepalive, TlsServer};
+use tidegate_net::{BACKLOG, Keepalive, TlsServer, UnixSocket};
 
 /// The process's threads, and how it goes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuntimeConfig {
     /// Threads that move clients' bytes: a number, or `auto` for one per core. Takes effect at the next start.
@@ -18,6 +19,9 @@ pub struct RuntimeConfig {
     pub drain_timeout: Period,
     /// How long `SUSPEND` at the console waits until what is held for clients and servers is written out.
     pub suspend_timeout: Period,
+    /// A file with the process's number, for as long as it runs. A second process with the same file does not start. Takes
+    /// effect at the next start.
+    pub pid_file: Option<PathBuf>,
 }
 
 impl Default for RuntimeConfig {
@@ -27,6 +31,7 @@ impl Default for RuntimeConfig {
             login_threads: 2,
             drain_timeout: Period::seconds(30),
             suspend_timeout: Period::seconds(10),
+            pid_file: None,
         }
     }
 }
@@ -80,8 +85,19 @@ impl Threads {
 /// What every listener has, whatever protocol it speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListenerConfig {
-    /// Where to listen: `host:port`, `[ipv6]:port` or `unix:/path`.
+    /// Where to listen: `host:port`, `[ipv6]:port`, `unix:/path`, or `unix:@name` in Linux's abstract namespace.
     pub address: Address,
+    /// The most connections that the system holds back until they are accepted; it may have a lower limit of its own.
+    #[serde(default = "backlog")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub backlog: u16,
+    /// Lets other processes of the same user listen on the same TCP port; the system gives each of them a part of the
+    /// clients. A process that goes down leaves its part to the others. Takes effect when the port is bound.
+    #[serde(default)]
+    pub reuse_port: bool,
+    /// The file of a Unix socket.
+    #[serde(default)]
+    pub unix: UnixSocket,
     /// The most clients at once; for what becomes of the next one see `when_full`. 0 means no limit.
     #[serde(default = "ten_thousand")]
     pub max_clients: usize,
@@ -112,6 +128,10 @@ pub enum WhenFull {
     /// It waits in the system's queue of connections until somebody leaves. Nothing is read of it, a request to cancel
     /// included.
     Wait,
+}
+
+fn backlog() -> u16 {
+    BACKLOG
 }
 
 fn ten_thousand() -> usize {

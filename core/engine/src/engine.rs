@@ -108,6 +108,9 @@ impl Engine {
             };
             bound.insert(plan.name.to_string(), socket);
         }
+        for plan in plans.iter().filter(|plan| kept(plan)) {
+            adjust(listeners.get(plan.name.as_ref()), plan)?;
+        }
         let wanted: Vec<_> = plans.iter().map(|plan| plan.name.to_string()).collect();
         let gone: Vec<_> = listeners
             .keys()
@@ -146,11 +149,14 @@ impl Engine {
             listener: plan.name.to_string(),
             source,
         };
-        let address: Address = plan.address.clone();
+        let (address, listening) = (plan.address.clone(), plan.listening);
         let Some(login) = &self.login else {
             return Err(EngineError::Thread(std::io::ErrorKind::NotConnected.into()));
         };
-        match login.spawn(async move { Bound::listen(&address).await }).await {
+        match login
+            .spawn(async move { Bound::listen(&address, &listening).await })
+            .await
+        {
             Ok(bound) => bound.map_err(wrong),
             Err(error) => Err(EngineError::Thread(std::io::Error::other(error))),
         }
@@ -289,6 +295,20 @@ impl Engine {
             login.shutdown_background();
         }
     }
+}
+
+/// A listener that stays at its address listens as the Plan wants it from now on.
+fn adjust(running: Option<&Running>, plan: &ListenerPlan) -> Result<(), EngineError> {
+    let Some(running) = running.filter(|running| running.plan().listening != plan.listening) else {
+        return Ok(());
+    };
+    running
+        .bound()
+        .adjust(&plan.listening)
+        .map_err(|source| EngineError::Listen {
+            listener: plan.name.to_string(),
+            source: source.into(),
+        })
 }
 
 impl Drop for Engine {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tidegate_base::{Address, Classify, Reason, Refusal};
 use tidegate_limit::Concurrency;
 use tidegate_net::tls::Acceptor;
-use tidegate_net::{Bound, Keepalive, Peer, Stream, TlsMode};
+use tidegate_net::{Bound, Keepalive, Listening, Peer, Stream, TlsMode};
 use tokio::task::JoinHandle;
 
 use crate::cores::Mail;
@@ -32,6 +32,8 @@ pub struct ListenerPlan {
     pub name: Arc<str>,
     /// Where to listen.
     pub address: Address,
+    /// How its socket listens.
+    pub listening: Listening,
     /// Which protocol to speak: its number among those that the engine was started with.
     pub protocol: usize,
     /// The most clients; 0 means no limit.
@@ -126,7 +128,13 @@ impl Running {
 async fn accept(host: Arc<Host>) {
     loop {
         host.has_place().await;
-        match host.bound.accept().await {
+        let accepted = tokio::select! {
+            // Who has come already is told why it is refused, and need not try again elsewhere without knowing.
+            biased;
+            accepted = host.bound.accept() => accepted,
+            () = host.leaves_port() => return host.bound.give_way(),
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 host.metrics.accepted.inc();
                 greet_in_background(&host, stream, peer);
@@ -173,6 +181,14 @@ impl Host {
             drop(plan);
             tokio::time::sleep(PLACE_PAUSE).await;
         }
+    }
+
+    /// Ready when the clients to come are for other processes on the same port.
+    async fn leaves_port(&self) {
+        if !self.bound.shares_port() {
+            std::future::pending::<()>().await;
+        }
+        self.phase.refusing().await;
     }
 
     /// Counts the client in, or says why it cannot come in.

@@ -44,6 +44,11 @@ impl Phase {
         self.rise(CLOSING);
     }
 
+    /// Ready when nobody new comes in any more.
+    pub(crate) async fn refusing(&self) {
+        self.reached(REFUSING).await;
+    }
+
     pub(crate) fn is_refusing(&self) -> bool {
         self.is_at(REFUSING)
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_base::Period;
 
-/// TCP keep-alive, set on every socket of the place it is configured at.
+/// TCP keep-alive and what else tells that a peer is gone, set on every socket of the place it is configured at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keepalive {
@@ -14,6 +14,8 @@ pub struct Keepalive {
     pub interval: Period,
     /// Unanswered probes after which the connection counts as dead.
     pub count: u32,
+    /// How long sent bytes may stay unacknowledged before the connection counts as dead; 0 leaves that to the system.
+    pub user_timeout: Period,
 }
 
 impl Default for Keepalive {
@@ -22,6 +24,7 @@ impl Default for Keepalive {
             idle: Period::seconds(60),
             interval: Period::seconds(10),
             count: 6,
+            user_timeout: Period::default(),
         }
     }
 }

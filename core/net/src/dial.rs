@@ -5,6 +5,7 @@ use tidegate_base::Address;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::unix::socket_path;
 use crate::{Keepalive, NetError, Stream};
 
 /// Opens a stream to `address` within `limit`; a DNS name's addresses are tried one after the other.
@@ -12,7 +13,7 @@ pub async fn dial(address: &Address, limit: Duration, keepalive: &Keepalive) -> 
     let opening = async {
         let stream = match address {
             Address::Tcp { host, port } => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?)?,
-            Address::Unix(path) => Stream::unix(UnixStream::connect(path).await?),
+            Address::Unix(path) => Stream::unix(UnixStream::connect(socket_path(path)).await?),
         };
         stream.set_keepalive(keepalive)?;
         Ok::<_, io::Error>(stream)

@@ -11,11 +11,13 @@ mod listen;
 mod outgoing;
 mod stream;
 pub mod tls;
+mod unix;
 
 pub use buffer::{Buffers, READ_BUFFER};
 pub use config::{ClientAuth, Keepalive, TlsClient, TlsClientMode, TlsGenerate, TlsMode, TlsServer, TlsVersion};
 pub use dial::dial;
 pub use error::NetError;
-pub use listen::{Bound, Peer};
+pub use listen::{BACKLOG, Bound, Listening, Peer};
 pub use outgoing::Outgoing;
 pub use stream::{Parked, Stream};
+pub use unix::{FileMode, FileModeError, UnixSocket};

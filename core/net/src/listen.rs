@@ -1,29 +1,55 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tidegate_base::Address;
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::unix::{is_abstract, socket_path};
 use crate::{NetError, Stream};
 
-/// How many connections the system holds back for a busy listener.
-const BACKLOG: i32 = 4096;
+/// How many connections the system holds back for a busy listener, unless it is told otherwise.
+pub const BACKLOG: u16 = 4096;
+
+/// How a socket listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// How many connections the system holds back until they are accepted.
+    pub backlog: u16,
+    /// Other processes may listen on the same TCP port.
+    pub reuse_port: bool,
+    /// The permissions of a Unix socket's file.
+    pub mode: Option<u32>,
+    /// Its group.
+    pub group: Option<u32>,
+}
+
+impl Default for Listening {
+    fn default() -> Self {
+        Self {
+            backlog: BACKLOG,
+            reuse_port: false,
+            mode: None,
+            group: None,
+        }
+    }
+}
 
 /// A listening socket. A Unix socket's file is removed when this is dropped.
 #[derive(Debug)]
 pub struct Bound {
     sockets: Sockets,
     unlink: Option<PathBuf>,
+    shares_port: bool,
 }
 
 #[derive(Debug)]
 enum Sockets {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(UnixListener, PathBuf),
 }
 
 /// Who is at the other end of an accepted stream.
@@ -41,12 +67,16 @@ pub enum Peer {
 impl Bound {
     /// Listens on `address`. A Unix socket left behind by a process that is gone is replaced; one that still answers is
     /// an error.
-    pub async fn listen(address: &Address) -> Result<Self, NetError> {
+    pub async fn listen(address: &Address, how: &Listening) -> Result<Self, NetError> {
         let listening = match address {
-            Address::Tcp { host, port } => listen_tcp(host, *port).await,
+            Address::Tcp { host, port } => listen_tcp(host, *port, how).await,
             Address::Unix(path) => listen_unix(path),
         };
-        listening.map_err(|source| NetError::Listen {
+        let adjusted = listening.and_then(|bound| {
+            bound.adjust(how)?;
+            Ok(bound)
+        });
+        adjusted.map_err(|source| NetError::Listen {
             address: address.to_string(),
             source,
         })
@@ -56,10 +86,37 @@ impl Bound {
     pub fn address(&self) -> String {
         match &self.sockets {
             Sockets::Tcp(listener) => listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string()),
-            Sockets::Unix(_) => self
-                .unlink
-                .as_ref()
-                .map_or_else(String::new, |path| format!("unix:{}", path.display())),
+            Sockets::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// Listens on as is said, as far as a socket that is bound can: other processes share its port, or do not, for as long
+    /// as it lives.
+    pub fn adjust(&self, how: &Listening) -> io::Result<()> {
+        let backlog = i32::from(how.backlog);
+        match &self.sockets {
+            Sockets::Tcp(listener) => SockRef::from(listener).listen(backlog)?,
+            Sockets::Unix(listener, _) => SockRef::from(listener).listen(backlog)?,
+        }
+        let Some(file) = &self.unlink else { return Ok(()) };
+        if how.group.is_some() {
+            chown(file, None, how.group)?;
+        }
+        if let Some(mode) = how.mode {
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
+
+    /// Whether other processes may listen on its port.
+    pub fn shares_port(&self) -> bool {
+        self.shares_port
+    }
+
+    /// Listens no more: who comes is for the other processes on its port.
+    pub fn give_way(&self) {
+        if let Sockets::Tcp(listener) = &self.sockets {
+            let _ = SockRef::from(listener).shutdown(std::net::Shutdown::Read);
         }
     }
 
@@ -70,7 +127,7 @@ impl Bound {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Stream::tcp(stream)?, Peer::Tcp(peer)))
             }
-            Sockets::Unix(listener) => {
+            Sockets::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
                 Ok((Stream::unix(stream), Peer::Unix { uid }))
@@ -107,14 +164,15 @@ impl fmt::Display for Peer {
     }
 }
 
-async fn listen_tcp(host: &str, port: u16) -> io::Result<Bound> {
+async fn listen_tcp(host: &str, port: u16, how: &Listening) -> io::Result<Bound> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in tokio::net::lookup_host((host, port)).await? {
-        match bind_tcp(address) {
+        match bind_tcp(address, how) {
             Ok(listener) => {
                 return Ok(Bound {
                     sockets: Sockets::Tcp(listener),
                     unlink: None,
+                    shares_port: how.reuse_port,
                 });
             }
             Err(error) => last = error,
@@ -123,12 +181,15 @@ async fn listen_tcp(host: &str, port: u16) -> io::Result<Bound> {
     Err(last)
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_tcp(address: SocketAddr, how: &Listening) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if how.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(i32::from(how.backlog))?;
     TcpListener::from_std(socket.into())
 }
 
@@ -143,9 +204,10 @@ fn listen_unix(path: &Path) -> io::Result<Bound> {
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
+    let listener = UnixListener::bind(socket_path(path))?;
     Ok(Bound {
-        sockets: Sockets::Unix(listener),
-        unlink: Some(path.to_owned()),
+        sockets: Sockets::Unix(listener, path.to_owned()),
+        unlink: (!is_abstract(path)).then(|| path.to_owned()),
+        shares_port: false,
     })
 }

@@ -58,11 +58,15 @@ impl Stream {
         }
     }
 
-    /// Sets TCP keep-alive; a Unix stream has none.
+    /// Sets TCP keep-alive and its like; a Unix stream has none.
     pub fn set_keepalive(&self, keepalive: &Keepalive) -> io::Result<()> {
         let Io::Tcp(stream) = &self.io else {
             return Ok(());
         };
+        let socket = SockRef::from(stream);
+        if let Some(limit) = keepalive.user_timeout.limit() {
+            socket.set_tcp_user_timeout(Some(limit))?;
+        }
         let Some(idle) = keepalive.idle.limit() else {
             return Ok(());
         };
@@ -70,7 +74,7 @@ impl Stream {
             .with_time(idle)
             .with_interval(keepalive.interval.duration().max(Duration::from_secs(1)))
             .with_retries(keepalive.count.max(1));
-        SockRef::from(stream).set_tcp_keepalive(&settings)
+        socket.set_tcp_keepalive(&settings)
     }
 
     /// Takes the stream off this runtime.

@@ -31,6 +31,19 @@ pub struct PostgresListener {
     /// Tell clients the address and the error of a server that cannot be reached.
     #[serde(default)]
     pub verbose_errors: bool,
+    /// Take requests of the simple protocol, whose texts may hold several statements. A client that sends one where they
+    /// are not taken is closed.
+    #[serde(default = "yes")]
+    pub simple_queries: bool,
+    /// The longest message of a client; one that sends a longer one is closed. 0 means no limit but the protocol's own.
+    #[serde(default = "no_size")]
+    pub max_message_size: Size,
+    /// Put the client's address behind the `application_name` that it comes with.
+    #[serde(default)]
+    pub application_name_add_host: bool,
+    /// A NOTICE for each client that is let in.
+    #[serde(default)]
+    pub login_notice: Option<String>,
 }
 
 /// The admin console of a listener. Its users log in as the listener's others do; over a Unix socket, whoever runs as the
@@ -199,6 +212,9 @@ pub struct PostgresCluster {
     /// The user to be at the servers, whoever the client is; the client's own user and password when absent.
     #[serde(default)]
     pub credential: Option<Credential>,
+    /// Settings of clients that do not ask for their own when they come, such as `TimeZone` or `application_name`.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -237,6 +253,11 @@ pub struct Pool {
     /// How many there are, and for how long.
     #[serde(flatten)]
     pub limits: PoolLimits,
+    /// A client that has waited for a connection for so long is told so by a NOTICE; 0 tells nobody.
+    pub queue_notice: Period,
+    /// Run on every new server connection before a client gets it, and again behind `reset_query`. A connection on which it
+    /// fails is not used.
+    pub connect_query: String,
     /// What makes a server connection clean after a client that left state on it. Empty closes the connection instead.
     pub reset_query: String,
     /// Take no server for `BEGIN` until the first real statement, so that an empty transaction meets no server. The
@@ -255,6 +276,8 @@ impl Default for Pool {
         Self {
             mode: PoolMode::default(),
             limits: PoolLimits::default(),
+            queue_notice: Period::default(),
+            connect_query: String::new(),
             reset_query: "DISCARD ALL".to_owned(),
             deferred_begin: true,
             prepared_statements: Size::mib(4),
@@ -302,6 +325,10 @@ pub struct Timeouts {
 
 fn yes() -> bool {
     true
+}
+
+fn no_size() -> Size {
+    Size::mib(0)
 }
 
 fn postgres() -> String {

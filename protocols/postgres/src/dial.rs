@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
-use tidegate_base::{Classify, Kind, Refusal};
+use tidegate_base::{Address, Classify, Kind, Refusal};
 use tidegate_cluster::{Connect, Endpoint};
 use tidegate_limit::Backoff;
+use tidegate_net::tls::Connector;
 use tidegate_net::{Keepalive, NetError, Parked, Stream, TlsClientMode, dial};
 use tidegate_postgres_wire::login::{
     ChannelBinding, Credential, Ready, SaltedKeys, ServerLoginError, Step, Upstream, UpstreamTerms,
 };
 use tidegate_postgres_wire::{Frame, FrameError, Head, Version, cancel_request, sqlstate, ssl_request};
 
+use crate::begin::begin;
 use crate::plan::ClusterRules;
 use crate::server::unavailable;
 
@@ -38,6 +40,17 @@ pub(crate) struct Order {
 pub(crate) struct Opened {
     pub(crate) stream: Parked,
     pub(crate) ready: Ready,
+    /// What the query that every connection begins with has set.
+    pub(crate) set: Vec<(String, String)>,
+}
+
+/// Where a stream leads to, and with how much TLS.
+pub(crate) struct Way<'w> {
+    pub(crate) address: &'w Address,
+    /// The name to verify.
+    pub(crate) name: &'w str,
+    pub(crate) tls: &'w Connector,
+    pub(crate) keepalive: Keepalive,
 }
 
 /// Why no connection could be opened.
@@ -51,6 +64,8 @@ pub(crate) enum DialError {
     Frame(#[from] FrameError),
     #[error("the server refuses TLS, and the cluster's tls.mode demands it")]
     TlsRefused,
+    #[error("pool.connect_query failed: {0}")]
+    Begin(String),
     #[error("the server closed the connection during login")]
     Closed,
 }
@@ -74,6 +89,17 @@ impl SaltedCache {
     }
 }
 
+impl<'w> Way<'w> {
+    fn of(rules: &'w ClusterRules, endpoint: &'w Endpoint) -> Self {
+        Self {
+            address: &endpoint.address,
+            name: endpoint.tls_name(),
+            tls: &rules.tls,
+            keepalive: rules.keepalive,
+        }
+    }
+}
+
 impl DialError {
     /// Whether another attempt makes sense: the server may be about to come up.
     fn is_passing(&self) -> bool {
@@ -89,7 +115,7 @@ impl DialError {
     pub(crate) fn is_servers_fault(&self) -> bool {
         match self {
             Self::Login(ServerLoginError::Refused { code, .. }) => code == sqlstate::CANNOT_CONNECT_NOW,
-            Self::Login(_) | Self::TlsRefused => false,
+            Self::Login(_) | Self::TlsRefused | Self::Begin(_) => false,
             _ => true,
         }
     }
@@ -107,6 +133,10 @@ impl DialError {
             _ if verbose => unavailable(format!("failed to connect to backend {}: {self}", endpoint.address)),
             Self::Login(_) | Self::TlsRefused => {
                 unavailable("the gateway cannot log in to the server; its log says why").with_code("08001")
+            }
+            Self::Begin(_) => {
+                unavailable("the gateway cannot make its connection to the server ready; its log says why")
+                    .with_code("08001")
             }
             _ => unavailable("the database server cannot be reached at the moment; try again"),
         }
@@ -152,10 +182,18 @@ pub(crate) async fn open(order: &Order, salted: &SaltedCache) -> Result<Opened, 
 async fn open_once(order: &Order, salted: &SaltedCache) -> Result<Opened, DialError> {
     let limit = order.rules.connect.timeout.duration();
     let attempt = async {
-        let (mut stream, binding) = reach(&order.rules, &order.endpoint, limit).await?;
-        let ready = log_in(&mut stream, order, binding, salted).await?;
+        let (mut stream, binding) = reach(&Way::of(&order.rules, &order.endpoint), limit).await?;
+        let mut ready = log_in(&mut stream, order, binding, salted).await?;
+        let query = order.rules.connect_query.as_str();
+        // Who replicates speaks another language.
+        let is_replication = order.parameters.iter().any(|(name, _)| name == "replication");
+        let set = if query.is_empty() || is_replication {
+            Vec::new()
+        } else {
+            begin(&mut stream, query, &order.parameters, &mut ready).await?
+        };
         let stream = stream.park().map_err(NetError::from)?;
-        Ok(Opened { stream, ready })
+        Ok(Opened { stream, ready, set })
     };
     match tokio::time::timeout(limit, attempt).await {
         Ok(result) => result,
@@ -166,15 +204,11 @@ async fn open_once(order: &Order, salted: &SaltedCache) -> Result<Opened, DialEr
     }
 }
 
-/// A stream to an endpoint, with TLS as the cluster's rules say, and its channel binding.
-async fn reach(
-    rules: &ClusterRules,
-    endpoint: &Endpoint,
-    limit: Duration,
-) -> Result<(Stream, Option<Vec<u8>>), DialError> {
-    let mut stream = dial(&endpoint.address, limit, &Keepalive::clone(&rules.keepalive)).await?;
-    let is_unix = endpoint.address.host().is_none();
-    if is_unix || rules.tls.mode() == TlsClientMode::Disable {
+/// A stream, with TLS as its way asks for, and its channel binding.
+async fn reach(way: &Way<'_>, limit: Duration) -> Result<(Stream, Option<Vec<u8>>), DialError> {
+    let mut stream = dial(way.address, limit, &way.keepalive).await?;
+    let is_unix = way.address.host().is_none();
+    if is_unix || way.tls.mode() == TlsClientMode::Disable {
         return Ok((stream, None));
     }
     let mut ask = Vec::new();
@@ -185,10 +219,10 @@ async fn reach(
     stream.read_some(&mut answer, 1).await.map_err(NetError::from)?;
     match answer.first() {
         Some(b'S') => {
-            let binding = rules.tls.connect(&mut stream, endpoint.tls_name()).await?;
+            let binding = way.tls.connect(&mut stream, way.name).await?;
             Ok((stream, binding))
         }
-        Some(b'N') if rules.tls.mode() == TlsClientMode::Prefer => Ok((stream, None)),
+        Some(b'N') if way.tls.mode() == TlsClientMode::Prefer => Ok((stream, None)),
         Some(b'N') => Err(DialError::TlsRefused),
         _ => Err(DialError::Closed),
     }
@@ -273,8 +307,13 @@ pub(crate) async fn cancel(
     secret: &[u8],
 ) -> Result<(), DialError> {
     let limit = rules.connect.timeout.duration();
+    send_cancel(&Way::of(rules, endpoint), limit, process, secret).await
+}
+
+/// The same to whatever takes cancels: a server, or another gateway.
+pub(crate) async fn send_cancel(way: &Way<'_>, limit: Duration, process: i32, secret: &[u8]) -> Result<(), DialError> {
     let attempt = async {
-        let (mut stream, _) = reach(rules, endpoint, limit).await?;
+        let (mut stream, _) = reach(way, limit).await?;
         let mut packet = Vec::new();
         cancel_request(&mut packet, process, secret);
         stream.write_all(&packet).await.map_err(NetError::from)?;
@@ -294,7 +333,7 @@ pub(crate) async fn cancel(
 /// "cannot connect now", means yes. Needs no credential.
 pub(crate) async fn probe(rules: &ClusterRules, endpoint: &Endpoint, limit: Duration) -> Result<(), DialError> {
     let attempt = async {
-        let (mut stream, _) = reach(rules, endpoint, limit).await?;
+        let (mut stream, _) = reach(&Way::of(rules, endpoint), limit).await?;
         let mut packet = Vec::new();
         let parameters = [("user", "tidegate_health"), ("database", "postgres")];
         tidegate_postgres_wire::startup_packet(&mut packet, Version::V3_0, parameters);

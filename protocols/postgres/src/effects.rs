@@ -164,6 +164,11 @@ impl Touched {
         self.names.push((name.into_owned(), change));
     }
 
+    /// Whether a setting may have gone back to its default.
+    pub(crate) fn resets(&self) -> bool {
+        self.reset_all || self.names.iter().any(|(_, change)| *change == Change::Reset)
+    }
+
     /// Whatever holds the connection may be gone now.
     pub(crate) fn touch_pins(&mut self) {
         self.pins = true;

@@ -86,7 +86,12 @@ impl Group {
         if is_other {
             *self.picker.borrow_mut() = Picker::new(Arc::clone(&rules.cluster), seed);
         }
+        let begin_otherwise = self.rules.borrow().connect_query != rules.connect_query;
         *self.rules.borrow_mut() = Arc::clone(rules);
+        if begin_otherwise {
+            self.greetings.borrow_mut().clear();
+            self.renew(Instant::now());
+        }
         for pool in self.pools.borrow().iter() {
             pool.pool.set_limits(self.limits());
         }

@@ -6,6 +6,7 @@
 
 mod admit;
 mod batch;
+mod begin;
 mod config;
 mod console;
 mod dial;
@@ -16,6 +17,7 @@ mod health;
 mod hub;
 mod metrics;
 mod orders;
+mod peers;
 mod plan;
 mod protocol;
 mod room;
@@ -31,6 +33,7 @@ pub use config::{
     PostgresListener, Route, Timeouts, User, UserSuffix,
 };
 pub use orders::Orders;
+pub use peers::{PeerView, Peers, PostgresPeer};
 pub use plan::{PlanMistake, PostgresPlan, targets};
 pub use protocol::Postgres;
 pub use totals::Totals;

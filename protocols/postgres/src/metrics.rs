@@ -16,6 +16,7 @@ pub(crate) struct Families {
     connect_time: Family<Histogram>,
     connect_failures: Family<Counter>,
     cancels: Family<Counter>,
+    peer_cancels: Family<Counter>,
     discarded: Family<Counter>,
     pub(crate) received: Family<Counter>,
     pub(crate) sent: Family<Counter>,
@@ -75,6 +76,11 @@ impl Families {
                 "Server connections not opened",
             ),
             cancels: counter("tidegate_postgres_cancels_total", "Cancels that were sent to servers"),
+            peer_cancels: registry.counter(
+                "tidegate_postgres_peer_cancels_total",
+                "Cancels that were meant for clients of another gateway, by what came of sending them on",
+                &["peer", "outcome"],
+            ),
             discarded: counter(
                 "tidegate_postgres_servers_discarded_total",
                 "Server connections closed because they could not be made clean",
@@ -82,6 +88,12 @@ impl Families {
             received: counter("tidegate_postgres_received_bytes_total", "Bytes from clients"),
             sent: counter("tidegate_postgres_sent_bytes_total", "Bytes to clients"),
         }
+    }
+
+    /// Counts a cancel that was to be sent on.
+    pub(crate) fn peer_cancel(&self, node: u8, is_sent: bool) {
+        let outcome = if is_sent { "sent" } else { "failed" };
+        self.peer_cancels.shared(&[&node.to_string(), outcome]).inc();
     }
 
     /// The handles of one group on one core.

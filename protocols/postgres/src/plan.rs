@@ -8,6 +8,7 @@ use tidegate_cluster::{Cluster, Conditions, Connect, Role};
 use tidegate_net::tls::Connector;
 use tidegate_net::{Keepalive, NetError};
 use tidegate_pool::Limits;
+use tidegate_postgres_wire::Head;
 use tidegate_postgres_wire::login::Stored;
 
 use crate::config::{
@@ -15,6 +16,7 @@ use crate::config::{
     User, UserSuffix,
 };
 use crate::console::ConsoleRules;
+use crate::peers::Peers;
 use crate::users::UserFile;
 
 /// Everything that PostgreSQL's rooms are told, validated and immutable.
@@ -22,6 +24,7 @@ use crate::users::UserFile;
 pub struct PostgresPlan {
     pub(crate) listeners: HashMap<Arc<str>, Arc<ListenerRules>>,
     pub(crate) clusters: HashMap<Arc<str>, Arc<ClusterRules>>,
+    pub(crate) peers: Peers,
 }
 
 /// What a listener does with its clients.
@@ -35,7 +38,18 @@ pub(crate) struct ListenerRules {
     pub(crate) chain: Vec<Arc<dyn Factory>>,
     pub(crate) console: Option<ConsoleRules>,
     pub(crate) max_clients_per_user: usize,
+    pub(crate) manners: Manners,
+    pub(crate) application_name_add_host: bool,
+    pub(crate) login_notice: Option<Arc<str>>,
+}
+
+/// How a listener's clients are treated once they are let in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
     pub(crate) verbose_errors: bool,
+    pub(crate) simple_queries: bool,
+    /// The most bytes of a message.
+    pub(crate) max_message: usize,
 }
 
 /// A user of the configuration.
@@ -70,6 +84,8 @@ pub(crate) struct ClusterRules {
     pub(crate) mode: PoolMode,
     pub(crate) limits: Limits,
     pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) queue_notice: Option<Duration>,
+    pub(crate) connect_query: String,
     pub(crate) reset_query: String,
     pub(crate) deferred_begin: bool,
     pub(crate) prepared_bytes: usize,
@@ -79,6 +95,7 @@ pub(crate) struct ClusterRules {
     pub(crate) tls: Connector,
     pub(crate) connect: Connect,
     pub(crate) keepalive: Keepalive,
+    pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -110,6 +127,14 @@ impl PostgresPlan {
                 Ok(rules) => drop(plan.clusters.insert(Arc::from(name.as_str()), Arc::new(rules))),
                 Err(error) => mistakes.push(mistake(format!("clusters.{name}.tls"), &error, &[])),
             }
+            for parameter in config.parameters.keys().filter(|name| is_no_setting(name)) {
+                let message = "this is no setting: leave it to clients";
+                mistakes.push(mistake(
+                    format!("clusters.{name}.parameters.{parameter}"),
+                    &message,
+                    &[],
+                ));
+            }
         }
         let known: Vec<_> = clusters.keys().cloned().collect();
         for (name, config) in listeners {
@@ -120,6 +145,18 @@ impl PostgresPlan {
         }
         if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
     }
+
+    /// The same with other gateways to send cancels on to.
+    #[must_use]
+    pub fn with_peers(self, peers: Peers) -> Self {
+        Self { peers, ..self }
+    }
+}
+
+/// What else a start-up packet holds (PostgreSQL protocol 55.7).
+fn is_no_setting(name: &str) -> bool {
+    let others = ["user", "database", "replication", "options"];
+    name.is_empty() || name.starts_with("_pq_.") || others.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 fn mistake(path: String, message: &impl ToString, candidates: &[String]) -> PlanMistake {
@@ -127,6 +164,18 @@ fn mistake(path: String, message: &impl ToString, candidates: &[String]) -> Plan
         path,
         message: message.to_string(),
         candidates: candidates.to_vec(),
+    }
+}
+
+impl Manners {
+    /// Whether every message is looked at, also those that need it for nothing else.
+    pub(crate) fn bound_messages(&self) -> bool {
+        self.max_message != usize::MAX
+    }
+
+    /// Whether a client may send such a message.
+    pub(crate) fn allow(&self, head: Head) -> bool {
+        head.total() <= self.max_message && (self.simple_queries || head.kind != b'Q')
     }
 }
 
@@ -184,7 +233,16 @@ impl ListenerRules {
             chain,
             console: config.console.as_ref().map(ConsoleRules::new),
             max_clients_per_user: config.max_clients_per_user,
-            verbose_errors: config.verbose_errors,
+            manners: Manners {
+                verbose_errors: config.verbose_errors,
+                simple_queries: config.simple_queries,
+                max_message: match config.max_message_size.len() {
+                    0 => usize::MAX,
+                    most => most,
+                },
+            },
+            application_name_add_host: config.application_name_add_host,
+            login_notice: config.login_notice.as_deref().map(Arc::from),
         }
     }
 }
@@ -248,6 +306,8 @@ impl ClusterRules {
         let Pool {
             mode,
             limits,
+            queue_notice,
+            connect_query,
             reset_query,
             deferred_begin,
             prepared_statements,
@@ -264,6 +324,8 @@ impl ClusterRules {
                 max_lifetime: limits.max_lifetime.limit(),
             },
             queue_timeout: limits.queue_timeout.limit(),
+            queue_notice: queue_notice.limit(),
+            connect_query: connect_query.trim().to_owned(),
             reset_query: reset_query.trim().to_owned(),
             deferred_begin: *deferred_begin,
             prepared_bytes: prepared_statements.len(),
@@ -273,6 +335,7 @@ impl ClusterRules {
             tls: Connector::build(&config.tls, &[])?,
             connect: config.connect,
             keepalive: config.keepalive,
+            parameters: config.parameters.clone(),
             timeouts: config.timeouts,
         })
     }

@@ -18,6 +18,7 @@ use crate::admit::{Lookups, Route, admit};
 use crate::dial::{SaltedCache, fill};
 use crate::metrics::Families;
 use crate::orders::{Command, Orders};
+use crate::peers::PeerView;
 use crate::plan::PostgresPlan;
 use crate::room::PostgresRoom;
 use crate::totals::Totals;
@@ -60,7 +61,8 @@ impl Postgres {
     }
 
     /// Takes a new plan. Sessions under way pick it up at their next exchange boundary.
-    pub fn install(&self, plan: PostgresPlan) {
+    pub fn install(&self, mut plan: PostgresPlan) {
+        plan.peers.keep(&self.plan().peers);
         self.plan.store(Arc::new(plan));
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -100,6 +102,11 @@ impl Postgres {
     /// What its clients have come to since the process began.
     pub fn totals(&self) -> Vec<Totals> {
         self.families.totals()
+    }
+
+    /// The other gateways behind the same address.
+    pub fn peers(&self) -> Vec<PeerView> {
+        self.plan().peers.views()
     }
 
     /// Why clients could not be served now: the clusters of which no endpoint was seen to be well. Empty when ready.

@@ -16,14 +16,15 @@ use tidegate_postgres_wire::login::Credential;
 
 use crate::Postgres;
 use crate::admit::{Client, Route};
+use crate::config::PoolMode;
 use crate::dial::{self, Order};
 use crate::group::{EndpointPool, Group};
 use crate::hub::LineView;
 use crate::orders::Command;
 use crate::plan::{ClusterRules, PostgresPlan};
 use crate::server::{Need, Server, ServerLease, unavailable};
-use crate::session::{Session, Shared, clean};
-use crate::settings::SettingsTable;
+use crate::session::{Canceller, Session, Shared, clean};
+use crate::settings::{Settings, SettingsTable};
 use crate::statements::{Interner, Verbs};
 
 /// A group that nobody used for so long, and that holds no connection, is forgotten.
@@ -49,6 +50,7 @@ pub(crate) struct PostgresRoom {
 pub(crate) struct CancelRequest {
     pub(crate) process: i32,
     pub(crate) secret: Vec<u8>,
+    pub(crate) canceller: Canceller,
 }
 
 impl PostgresRoom {
@@ -115,8 +117,8 @@ impl PostgresRoom {
     /// Opens connections for as long as a pool wants some.
     pub(crate) fn open_wanted(self: &Rc<Self>, group: &Rc<Group>, pool: &EndpointPool, verbose: bool) {
         while let Some(need) = pool.pool.take_order() {
-            let started = need.map_or_else(|| self.settings.intern([]), |need: Need| need.started);
             let rules = group.rules();
+            let started = need.map_or_else(|| self.started(group, &rules), |need: Need| need.started);
             let order = self.order(&rules, group, pool, &started, verbose);
             let (room, group, pool) = (Rc::clone(self), Rc::clone(group), pool.clone());
             tokio::task::spawn_local(async move {
@@ -130,7 +132,7 @@ impl PostgresRoom {
                     Ok(Ok(opened)) => opened
                         .stream
                         .adopt()
-                        .map(|stream| (stream, opened.ready))
+                        .map(|stream| (stream, opened.ready, opened.set))
                         .map_err(|_| unavailable("out of sockets")),
                     Ok(Err(error)) => {
                         tracing::warn!(cluster = %group.route.cluster, endpoint = %order.endpoint.address,
@@ -141,9 +143,12 @@ impl PostgresRoom {
                 };
                 let now = Instant::now();
                 match outcome {
-                    Ok((stream, ready)) => {
+                    Ok((stream, ready, set)) => {
                         group.metrics.connect_time.record(began.elapsed());
-                        let server = Server::new(stream, ready, started, Arc::clone(&pool.endpoint), now);
+                        let base = set.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                        let begins = (started, room.settings.intern(base));
+                        let mut server = Server::new(stream, ready, begins, Arc::clone(&pool.endpoint), now);
+                        server.has_begun = !order.rules.connect_query.is_empty();
                         group.learn_greeting(&server);
                         pool.pool.opened(Box::new(server), now);
                     }
@@ -154,6 +159,16 @@ impl PostgresRoom {
                 }
             });
         }
+    }
+
+    /// What a connection is opened with that no client waits for.
+    fn started(&self, group: &Group, rules: &ClusterRules) -> Rc<Settings> {
+        let is_session = group.mode() == PoolMode::Session;
+        let parameters = rules.parameters.iter();
+        // As for clients: the name is SET, but in session mode.
+        let parameters = parameters.filter(|(name, _)| is_session || !name.eq_ignore_ascii_case("application_name"));
+        self.settings
+            .intern(parameters.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// Opens a connection that listens, beside the pools.
@@ -388,7 +403,7 @@ impl Room for PostgresRoom {
         if let Some(shared) = sessions.get(&address.slot())
             && shared.key.matches(request.process, &request.secret)
         {
-            shared.cancel();
+            shared.cancel(request.canceller);
         }
     }
 

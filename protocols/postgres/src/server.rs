@@ -46,6 +46,10 @@ pub(crate) struct Server {
     pub(crate) settings: Rc<Settings>,
     /// What the connection was opened with.
     pub(crate) started: Rc<Settings>,
+    /// What the query that it began with has set.
+    pub(crate) base: Rc<Settings>,
+    /// There was such a query.
+    pub(crate) has_begun: bool,
     /// What the server reports of itself and of its settings.
     pub(crate) reported: Reported,
     pub(crate) prepared: Prepared,
@@ -130,7 +134,7 @@ impl Server {
     pub(crate) fn new(
         stream: Stream,
         ready: Ready,
-        started: Rc<Settings>,
+        (started, base): (Rc<Settings>, Rc<Settings>),
         endpoint: Arc<Endpoint>,
         now: Instant,
     ) -> Self {
@@ -147,6 +151,8 @@ impl Server {
             expected: Expected::default(),
             settings: Rc::clone(&started),
             started,
+            base,
+            has_begun: false,
             reported,
             prepared: Prepared::default(),
             parsing: VecDeque::new(),

@@ -113,8 +113,8 @@ impl SettingsTable {
     }
 }
 
-/// A statement that turns `have` into `want`, where `started` is what the server connection was opened with and
-/// `default_of` knows some of the server's own defaults.
+/// A statement that turns `have` into `want`, where `started` is what the server connection was opened with, `base` what it
+/// was given before any client had it, and `default_of` knows some of the server's own defaults.
 ///
 /// `Ok(None)` when nothing is to be done; `Err(())` when it cannot be done: the connection was opened with a setting
 /// that the other client does not have, and whose default is unknown, so that no SET can bring it back.
@@ -122,6 +122,7 @@ pub(crate) fn transition<'d>(
     have: &Settings,
     want: &Settings,
     started: &Settings,
+    base: &Settings,
     default_of: impl Fn(&str) -> Option<&'d str>,
 ) -> Result<Option<String>, ()> {
     let mut sql = String::new();
@@ -133,13 +134,7 @@ pub(crate) fn transition<'d>(
         if UNSETTABLE.contains(&name) {
             return Err(());
         }
-        // A role comes last: it may not have the right to change what comes after it.
-        let to = if PLANNING[1..].contains(&name) {
-            &mut last
-        } else {
-            &mut sql
-        };
-        set_config(to, name, Some(value));
+        set_config(place(name, &mut sql, &mut last), name, Some(value));
     }
     for (name, _) in have.iter() {
         if want.get(name).is_some() {
@@ -148,20 +143,41 @@ pub(crate) fn transition<'d>(
         if UNSETTABLE.contains(&name) {
             return Err(());
         }
-        if started.get(name).is_none() {
+        if let Some(value) = base.get(name) {
+            set_config(place(name, &mut sql, &mut last), name, Some(value));
+        } else if started.get(name).is_none() {
             set_config(&mut sql, name, None);
         } else {
             set_config(&mut sql, name, Some(default_of(name).ok_or(())?));
         }
     }
     sql.push_str(&last);
-    if sql.is_empty() {
-        return Ok(None);
+    Ok(select(sql))
+}
+
+/// A statement that makes again those of these settings that something else has set over.
+pub(crate) fn restated<'s>(
+    settings: impl Iterator<Item = (&'s str, &'s str)>,
+    is_over: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let (mut sql, mut last) = (String::new(), String::new());
+    for (name, value) in settings.filter(|(name, _)| is_over(name)) {
+        set_config(place(name, &mut sql, &mut last), name, Some(value));
     }
+    select(sql + &last)
+}
+
+/// A role comes last: it may not have the right to change what comes after it.
+fn place<'p>(name: &str, sql: &'p mut String, last: &'p mut String) -> &'p mut String {
+    if PLANNING[1..].contains(&name) { last } else { sql }
+}
+
+/// A statement of these calls.
+fn select(mut calls: String) -> Option<String> {
     // The trailing comma of the last call.
-    sql.truncate(sql.len() - 1);
-    sql.insert_str(0, "SELECT ");
-    Ok(Some(sql))
+    calls.pop()?;
+    calls.insert_str(0, "SELECT ");
+    Some(calls)
 }
 
 /// Settings whose old value may have become impossible, since they name things that can be dropped. Nothing may run
@@ -246,7 +262,8 @@ mod tests {
         let table = SettingsTable::default();
         let settings = |values: &[(&str, &str)]| table.intern(values.iter().copied());
         let default_of = |name: &str| (name == "timezone").then_some("Etc/UTC");
-        let found = transition(&settings(have), &settings(want), &settings(started), default_of);
+        let base = settings(&[("work_mem", "7MB"), ("role", "usual")]);
+        let found = transition(&settings(have), &settings(want), &settings(started), &base, default_of);
         assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().map(|e| *e));
     }
 
@@ -271,5 +288,26 @@ mod tests {
             Ok(Some("SELECT pg_catalog.set_config(E'timezone',E'Etc/UTC',false)")),
         );
         check(&[], &[("replication", "true")], &[], Err(()));
+        // What every connection begins with is what one goes back to.
+        check(
+            &[("role", "other"), ("work_mem", "1MB"), ("x", "1")],
+            &[],
+            &[("work_mem", "2MB")],
+            Ok(Some(
+                "SELECT pg_catalog.set_config(E'work_mem',E'7MB',false),\
+                 pg_catalog.set_config(E'x',NULL,false),\
+                 pg_catalog.set_config(E'role',E'usual',false)",
+            )),
+        );
+    }
+
+    #[test]
+    fn settings_are_made_again() {
+        let settings = [("role", "r"), ("timezone", "CET"), ("x", "1")];
+        let made = |over: &[&str]| restated(settings.into_iter(), |name| over.contains(&name));
+        assert_eq!(made(&["y"]), None);
+        let expected =
+            "SELECT pg_catalog.set_config(E'timezone',E'CET',false),pg_catalog.set_config(E'role',E'r',false)";
+        assert_eq!(made(&["role", "timezone"]).as_deref(), Some(expected));
     }
 }

@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tidegate_admin::Source;
 use tidegate_engine::{ListenerView, Protocol, RoomView, VirtualDatabase};
-use tidegate_pgbouncer::console::{Console, Ending, Layout, Orders, PERIOD, Setting, Subject, Sums, Totals};
+use tidegate_pgbouncer::console::{Console, Ending, Layout, Orders, PERIOD, PeerOf, Setting, Subject, Sums, Totals};
 use tidegate_postgres::Postgres;
 use tokio::runtime::Handle;
 
-use layout::{flatten, layout};
+use layout::{flatten, host_and_port, layout};
 
 use super::Gateway;
 use crate::registry::POSTGRES;
@@ -121,6 +121,12 @@ impl Subject for Post {
         totals.into_iter().flatten().map(of_group).collect()
     }
 
+    fn peers(&self) -> Vec<PeerOf> {
+        let gateway = self.gateway.upgrade();
+        let peers = gateway.map(|gateway| gateway.protocols.postgres().peers());
+        peers.into_iter().flatten().map(of_peer).collect()
+    }
+
     fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>> {
         async {
             let Some(gateway) = self.gateway.upgrade() else {
@@ -194,6 +200,18 @@ impl Subject for Post {
         if let Some(gateway) = self.gateway.upgrade() {
             gateway.endings.ask(ending);
         }
+    }
+}
+
+fn of_peer(peer: tidegate_postgres::PeerView) -> PeerOf {
+    let (host, port) = host_and_port(&peer.address);
+    PeerOf {
+        number: peer.node,
+        host,
+        port,
+        most: peer.max_cancels,
+        active: peer.active,
+        waiting: peer.waiting,
     }
 }
 

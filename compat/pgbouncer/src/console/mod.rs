@@ -5,13 +5,14 @@
 
 mod command;
 mod orders;
+mod peers;
 mod port;
 mod scene;
 mod show;
 mod sockets;
 mod stats;
 
-pub use port::{ClusterOf, Ending, Layout, Named, Orders, Setting, Subject, Sums, Totals, UserOf};
+pub use port::{ClusterOf, Ending, Layout, Named, Orders, PeerOf, Setting, Subject, Sums, Totals, UserOf};
 pub use stats::PERIOD;
 
 use std::future::pending;
@@ -81,10 +82,12 @@ impl<S: Subject> Console<S> {
             Show::Pools => self.scene().await.pools(),
             Show::Databases => self.scene().await.databases(),
             Show::Users => self.scene().await.users(),
-            Show::Lists => self.scene().await.lists(),
-            // Nothing of the kind is here: file descriptors stay where they are, memory is one heap, names are looked
-            // up where they are used, and gateways do not know each other.
-            Show::Fds | Show::Mem | Show::DnsHosts | Show::DnsZones | Show::Peers | Show::PeerPools => Vec::new(),
+            Show::Lists => self.scene().await.lists(self.subject.peers().len()),
+            Show::Peers => self.subject.peers().iter().map(peers::row).collect(),
+            Show::PeerPools => self.subject.peers().iter().map(peers::pool).collect(),
+            // Nothing of the kind is here: file descriptors stay where they are, memory is one heap, and names are
+            // looked up where they are used.
+            Show::Fds | Show::Mem | Show::DnsHosts | Show::DnsZones => Vec::new(),
         };
         Answer {
             columns: show.columns(),

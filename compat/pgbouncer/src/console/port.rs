@@ -20,6 +20,8 @@ pub trait Subject: Send + Sync + 'static {
     fn settings(&self) -> BoxFuture<'_, Vec<Setting>>;
     /// What clients have come to since the process began.
     fn totals(&self) -> Vec<Totals>;
+    /// The other gateways behind the same address.
+    fn peers(&self) -> Vec<PeerOf>;
     /// Reads the configuration again; why it was not taken.
     fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>>;
     /// Sets one value until the process ends, or until a reload where the configuration is `PgBouncer`'s: what is to be said
@@ -115,6 +117,23 @@ pub struct UserOf {
     pub pool_mode: Option<&'static str>,
     /// The most clients; 0 means no limit.
     pub max_clients: usize,
+}
+
+/// Another gateway behind the same address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerOf {
+    /// Its number.
+    pub number: u8,
+    /// Its host, or the path of its Unix socket.
+    pub host: String,
+    /// Its port; none of a Unix socket.
+    pub port: Option<u16>,
+    /// The most cancels on their way to it.
+    pub most: usize,
+    /// Cancels on their way to it.
+    pub active: usize,
+    /// Cancels that wait for their turn.
+    pub waiting: usize,
 }
 
 /// A value of the configuration.

@@ -152,14 +152,14 @@ impl Scene {
     }
 
     /// SHOW LISTS: how much there is of what.
-    pub(super) fn lists(&self) -> Vec<Vec<Value>> {
+    pub(super) fn lists(&self, peers: usize) -> Vec<Vec<Value>> {
         let logins = self.clients.iter().filter(|client| client.state == "login").count();
         let lists = [
             ("databases", self.databases().len()),
             ("users", self.users().len()),
-            ("peers", 0),
+            ("peers", peers),
             ("pools", self.pools().len()),
-            ("peer_pools", 0),
+            ("peer_pools", peers),
             ("free_clients", 0),
             ("used_clients", self.clients.len()),
             ("login_clients", logins),

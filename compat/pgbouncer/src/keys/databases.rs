@@ -13,7 +13,7 @@ pub(super) const DATABASES: [Key; 24] = [
         "host",
         Text,
         "",
-        "`clusters.<name>.endpoints`, one for each host of a list, in turn; without one, or with a path, a Unix socket. A name is looked up again \
+        "`clusters.<name>.endpoints`, one for each host of a list, in turn; without one, or with a path or `@`, a Unix socket. A name is looked up again \
          and again: `discovery: { dns: … }`",
     ),
     kept("port", Digits, "5432", "`clusters.<name>.endpoints`"),
@@ -48,12 +48,11 @@ pub(super) const DATABASES: [Key; 24] = [
         "0",
         "there is no reserve: make `pool_size` larger",
     ),
-    told(
+    kept(
         "connect_query",
         Text,
         "",
-        "",
-        "it is not run: use `ALTER DATABASE … SET` or `ALTER ROLE … SET` at the server",
+        "`clusters.<name>.pool.connect_query`; run again behind `server_reset_query`, and a connection on which it fails is not used",
     ),
     kept("pool_mode", MODES, "", "`clusters.<name>.pool.mode`"),
     kept("query_wait_timeout", Digits, "", "`clusters.<name>.pool.queue_timeout`"),
@@ -86,16 +85,15 @@ pub(super) const DATABASES: [Key; 24] = [
         "clients are counted for each listener (`max_clients`) and user, and not for each database",
     ),
     kept("server_lifetime", Digits, "", "`clusters.<name>.pool.max_lifetime`"),
-    told(
+    kept(
         "client_encoding",
         Text,
         "",
-        "",
-        "each client's own follows it; use `ALTER DATABASE … SET` for those who ask for none",
+        "`clusters.<name>.parameters`, for clients that ask for none",
     ),
-    told("datestyle", Text, "", "", "as `client_encoding`"),
-    told("timezone", Text, "", "", "as `client_encoding`"),
-    told("application_name", Text, "", "", "as `client_encoding`"),
+    kept("datestyle", Text, "", "the same"),
+    kept("timezone", Text, "", "the same"),
+    kept("application_name", Text, "", "the same"),
 ];
 
 /// What the settings of a user may hold (`loader.c`, `parse_user`).
@@ -172,13 +170,17 @@ pub(super) const USERS: [Key; 10] = [
 
 /// What a connection string of `[peers]` may hold (`loader.c`, `parse_peer`).
 pub(super) const PEERS: [Key; 3] = [
-    told(
+    kept(
         "host",
         Text,
         "",
-        "",
-        "cancels are not passed on between gateways: send a client's cancel where the client went, by its source address",
+        "`peers.<number>.address`; a number above 63 is left out with a warning, and the gateway's own without",
     ),
-    told("port", Digits, "6432", "6432", "the same"),
-    told("pool_size", Digits, "", "", "the same"),
+    kept("port", Digits, "6432", "`peers.<number>.address`"),
+    kept(
+        "pool_size",
+        Digits,
+        "",
+        "`peers.<number>.max_cancels`; `default_pool_size` without it",
+    ),
 ];

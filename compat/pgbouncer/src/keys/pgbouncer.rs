@@ -20,13 +20,7 @@ const CIPHERS: &str = "the ciphers are those of rustls; `min_version` is what ca
 /// The keys of `[pgbouncer]` (`main.c`, `bouncer_params`).
 pub(super) const KEYS: [Key; 102] = [
     kept("logfile", Text, "", "`log.output`, at the next start"),
-    told(
-        "pidfile",
-        Text,
-        "",
-        "",
-        "there is none: a service manager knows the process",
-    ),
+    kept("pidfile", Text, "", "`runtime.pid_file`"),
     kept(
         "listen_addr",
         Text,
@@ -43,16 +37,15 @@ pub(super) const KEYS: [Key; 102] = [
         "unix_socket_dir",
         Text,
         "/tmp",
-        "`listeners.unix.address`, and the servers of databases without `host`; a name in the abstract namespace (`@`) is not possible",
+        "`listeners.unix.address`, and the servers of databases without `host`; with `@` in the abstract namespace",
     ),
-    told(
-        "unix_socket_mode",
-        Integer,
-        "0777",
+    kept("unix_socket_mode", Integer, "0777", "`listeners.unix.unix.mode`"),
+    kept(
+        "unix_socket_group",
+        Text,
         "",
-        "the permissions are those that the umask leaves: set that, or those of the folder",
+        "`listeners.unix.unix.group`, a name of `/etc/group` or a number",
     ),
-    told("unix_socket_group", Text, "", "", "set the group of the folder"),
     told("user", Text, "", "", "start the gateway as that user"),
     kept("pool_mode", MODES, "session", "`clusters.<name>.pool.mode`"),
     kept(
@@ -128,19 +121,17 @@ pub(super) const KEYS: [Key; 102] = [
         "nothing to set: no parameter is refused, and all of them [follow the client](session.md)",
     ),
     kept("peer_id", Integer, "0", "`node`, up to 63"),
-    told(
+    kept(
         "disable_pqexec",
         Integer,
         "0",
-        "0",
-        "simple queries are not refused: do not rely on that",
+        "`listeners.<name>.simple_queries: false`",
     ),
-    told(
+    kept(
         "application_name_add_host",
         Integer,
         "0",
-        "0",
-        "the address is not added: `/v1/clients` of [the admin API](observing.md) shows it",
+        "`listeners.<name>.application_name_add_host`",
     ),
     told("conffile", Text, "", "", "a reload reads the same file again"),
     told("service_name", Text, "", "", "it is of Windows; nothing to do"),
@@ -337,14 +328,13 @@ pub(super) const KEYS: [Key; 102] = [
         "zones are not looked at; names are, by `discovery`",
     ),
     told("resolv_conf", Text, "", "", "names are resolved by the system"),
-    told(
+    kept(
         "query_wait_notify",
         Integer,
         "5",
-        "0",
-        "clients that wait are not told so",
+        "`clusters.<name>.pool.queue_notice`, each time that a client waits",
     ),
-    told("login_notify_message", Text, "", "", "clients are not welcomed"),
+    kept("login_notify_message", Text, "", "`listeners.<name>.login_notice`"),
     kept(
         "client_tls_sslmode",
         SSL_MODES,
@@ -432,19 +422,17 @@ pub(super) const KEYS: [Key; 102] = [
         "",
         "buffers have their own size; nothing to do",
     ),
-    told(
+    kept(
         "max_packet_size",
         Unsigned,
         "2147483647",
-        "2147483647",
-        "messages may be as long as PostgreSQL allows",
+        "`listeners.<name>.max_message_size`, of clients; what servers say may be as long as PostgreSQL allows",
     ),
-    told(
+    kept(
         "listen_backlog",
         Integer,
         "128",
-        "",
-        "the queue of connections that are not accepted yet is of 4096; nothing to do",
+        "`listeners.<name>.backlog`; Tidegate's own 4096 when absent",
     ),
     told(
         "sbuf_loopcnt",
@@ -453,12 +441,11 @@ pub(super) const KEYS: [Key; 102] = [
         "",
         "no client holds the others; nothing to do",
     ),
-    told(
+    kept(
         "so_reuseport",
         Integer,
         "0",
-        "0",
-        "one process has a thread for each core (`runtime.data_threads`): run one",
+        "`listeners.<name>.reuse_port`; one process has a thread for each core, so that it serves [restarts](operating.md#restart) and not speed",
     ),
     told("tcp_defer_accept", Integer, "1", "0", TRANSPORT),
     told("tcp_socket_buffer", Integer, "0", "0", TRANSPORT),
@@ -476,11 +463,10 @@ pub(super) const KEYS: [Key; 102] = [
     ),
     kept("tcp_keepidle", Integer, "0", "their `idle`, likewise"),
     kept("tcp_keepintvl", Integer, "0", "their `interval`, likewise"),
-    told(
+    kept(
         "tcp_user_timeout",
         Integer,
         "0",
-        "0",
-        "keep-alive finds a peer that is gone",
+        "their `user_timeout`, in milliseconds",
     ),
 ];

@@ -6,11 +6,12 @@ use tidegate_net::tls::Identity;
 use tidegate_net::{Peer, Stream, TlsMode};
 use tidegate_postgres_wire::backend::{self, Severity};
 use tidegate_postgres_wire::{CancelAddress, First, MAX_STARTUP_LEN, Startup, Version, sqlstate};
+use tokio::sync::oneshot;
 
 use super::login::{Answerer, log_in};
 use super::route::find_route;
 use super::visit::{Door, visit};
-use super::{Client, settings_of};
+use super::{Client, add_host, settings_of};
 use crate::Postgres;
 use crate::console::IsOwnUser;
 use crate::plan::ListenerRules;
@@ -138,6 +139,10 @@ async fn seat(
         }
     };
     let home = postgres.home(&route);
+    let mut settings = settings_of(&startup);
+    if rules.application_name_add_host {
+        add_host(&mut settings, &hello.peer.to_string());
+    }
     let client = Client {
         is_tls: hello.stream.tls().is_some(),
         peer: hello.peer.to_string(),
@@ -146,9 +151,10 @@ async fn seat(
         last_words: proven.last_words,
         version,
         listener: Arc::clone(listener),
-        settings: settings_of(&startup),
+        settings,
         credential: proven.credential,
-        verbose: rules.verbose_errors,
+        manners: rules.manners,
+        notice: rules.login_notice.clone(),
         route,
         permit,
     };
@@ -158,18 +164,35 @@ async fn seat(
     })
 }
 
-/// Sends a cancel to the core that its key names. It is answered by closing the connection, whether it hit or not.
+/// Sends a cancel to the core that its key names, on this gateway or on another. It is answered by closing the connection,
+/// whether it hit or not, once it can hit no more.
 async fn forward_cancel(postgres: &Postgres, cores: &Cores, protocol: usize, process: i32, secret: Vec<u8>) {
+    let (process, is_sent_on) = CancelAddress::received(process);
     let Some(address) = CancelAddress::decode(process) else {
         return;
     };
-    if address.node() != postgres.node() {
+    let node = address.node();
+    if node != postgres.node() {
+        if let Some(peer) = postgres.plan().peers.get(node).filter(|_| !is_sent_on) {
+            let sent = peer.send(process, &secret).await;
+            postgres.families().peer_cancel(node, sent.is_ok());
+            if let Err(error) = sent {
+                tracing::warn!(peer = node, %error, "cannot send a cancel on to the gateway that it is meant for");
+            }
+        }
         return;
     }
-    let request = CancelRequest { process, secret };
+    let (canceller, done) = oneshot::channel();
+    let request = CancelRequest {
+        process,
+        secret,
+        canceller,
+    };
     cores
         .deliver(usize::from(address.core()), protocol, Box::new(request))
         .await;
+    // Who hears the end may ask for the next thing: the cancel does not hit that any more.
+    let _done = done.await;
 }
 
 impl Hello {

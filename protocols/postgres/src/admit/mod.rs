@@ -17,6 +17,8 @@ use tidegate_net::Parked;
 use tidegate_postgres_wire::login::Credential;
 use tidegate_postgres_wire::{Startup, Version};
 
+use crate::plan::Manners;
+
 /// A client that is who it says it is, on its way to its core. AuthenticationOk is not said yet: whether there is a
 /// server for it, its core finds out.
 pub(crate) struct Client {
@@ -33,7 +35,9 @@ pub(crate) struct Client {
     /// Settings that its start-up packet asks for, `options` included.
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) credential: Credential,
-    pub(crate) verbose: bool,
+    pub(crate) manners: Manners,
+    /// What it is told as it comes in.
+    pub(crate) notice: Option<Arc<str>>,
     pub(crate) permit: Option<Permit<String>>,
 }
 
@@ -44,6 +48,25 @@ pub(crate) struct Route {
     pub(crate) role: Role,
     pub(crate) database: String,
     pub(crate) user: String,
+}
+
+/// The longest name that PostgreSQL keeps (`NAMEDATALEN`).
+const MOST_NAME: usize = 63;
+
+/// Puts the client's address behind its own name for itself, which is cut where both are too long for the server.
+pub(crate) fn add_host(settings: &mut Vec<(String, String)>, host: &str) {
+    const NAME: &str = "application_name";
+    let known = settings.iter().rposition(|(name, _)| name.eq_ignore_ascii_case(NAME));
+    let own = known.map_or("app", |at| settings[at].1.as_str());
+    let mut end = own.len().min(MOST_NAME.saturating_sub(host.len() + 3));
+    while !own.is_char_boundary(end) {
+        end -= 1;
+    }
+    let name = format!("{} - {host}", &own[..end]);
+    match known {
+        Some(at) => settings[at].1 = name,
+        None => settings.push((NAME.to_owned(), name)),
+    }
 }
 
 /// The settings of a start-up packet, those in `options` last, as PostgreSQL applies them. Words in `options` that are
@@ -65,4 +88,28 @@ pub(crate) fn settings_of(startup: &Startup) -> Vec<(String, String)> {
         settings.push(("replication".to_owned(), value.to_owned()));
     }
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(names: &[&str], host: &str, expected: &str) {
+        let settings = names
+            .iter()
+            .map(|name| ("application_name".to_owned(), (*name).to_owned()));
+        let mut settings: Vec<_> = settings.collect();
+        add_host(&mut settings, host);
+        assert_eq!(settings.last().unwrap().1, expected);
+        assert!(expected.len() <= MOST_NAME);
+    }
+
+    #[test]
+    fn a_name_and_where_it_comes_from() {
+        check(&["psql"], "10.0.0.1:5000", "psql - 10.0.0.1:5000");
+        check(&["first", "last"], "unix:uid=0", "last - unix:uid=0");
+        check(&[], "10.0.0.1:5000", "app - 10.0.0.1:5000");
+        let long = format!("{} - 10.0.0.1:5000", "ä".repeat(23));
+        check(&["ä".repeat(60).as_str()], "10.0.0.1:5000", &long);
+    }
 }

@@ -7,6 +7,7 @@ use tidegate_postgres_wire::{Frame, frontend};
 use crate::dial::{cancel, next_frame};
 use crate::plan::ClusterRules;
 use crate::server::{Server, ServerLease};
+use crate::settings::restated;
 
 /// How long a connection may take to become clean.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -42,6 +43,14 @@ pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool 
     if needs_reset {
         frontend::query(&mut out, rules.reset_query.as_bytes());
         answers += 1;
+        if !rules.connect_query.is_empty() {
+            frontend::query(&mut out, rules.connect_query.as_bytes());
+            answers += 1;
+        }
+        if let Some(sql) = restated(lease.started.iter(), |name| lease.base.get(name).is_some()) {
+            frontend::query(&mut out, sql.as_bytes());
+            answers += 1;
+        }
     }
     if answers > 0 {
         match tokio::time::timeout(LIMIT, ask(&mut lease, &out, answers)).await {

@@ -2,7 +2,7 @@ use std::task::Context;
 
 use tidegate_base::{Reason, Refusal};
 use tidegate_postgres_wire::backend::{self, Status};
-use tidegate_postgres_wire::{Frame, Head, frontend};
+use tidegate_postgres_wire::{Frame, Head, frontend, sqlstate};
 
 use super::requests::broken;
 use super::{PoolMode, Session};
@@ -29,6 +29,10 @@ impl Session {
                 return Gate::Waits;
             }
         };
+        if !self.manners.allow(head) {
+            self.turn_away(None, head);
+            return Gate::Waits;
+        }
         let status = if self.deferred.is_some() {
             Status::Transaction
         } else {
@@ -74,6 +78,23 @@ impl Session {
     pub(super) fn reject(&mut self, lease: Option<&ServerLease>, text: String) {
         self.broken = Some(Box::new(broken(&text)));
         self.say_goodbye_beside(lease, &Refusal::new(Reason::Invalid, text));
+    }
+
+    /// The listener does not take such a message. What the client goes on to say hangs on it, so it is closed.
+    pub(super) fn turn_away(&mut self, lease: Option<&ServerLease>, head: Head) {
+        let most = self.manners.max_message;
+        let refusal = if head.total() > most {
+            let text = format!(
+                "a message of {} bytes is longer than max_message_size, {most}",
+                head.total()
+            );
+            Refusal::new(Reason::Invalid, text).with_code(sqlstate::PROGRAM_LIMIT_EXCEEDED)
+        } else {
+            let text = "simple queries are not taken here (simple_queries): use the extended protocol";
+            Refusal::new(Reason::Denied, text).with_code(sqlstate::FEATURE_NOT_SUPPORTED)
+        };
+        self.broken = Some(Box::new(broken(&refusal.text)));
+        self.say_goodbye_beside(lease, &refusal);
     }
 
     /// BEGIN without a server: it is answered now and said to the server with the first real statement; one that is

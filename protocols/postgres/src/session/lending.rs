@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tidegate_base::{Reason, Refusal};
 use tidegate_engine::SessionError;
-use tidegate_postgres_wire::backend::Status;
+use tidegate_postgres_wire::backend::{self, Status};
 use tidegate_postgres_wire::{frontend, sqlstate};
 
 use super::shared::State;
@@ -54,7 +54,7 @@ impl Session {
         }
         self.pool = Some(pool.clone());
         self.wait_for(now);
-        self.room.open_wanted(&self.group, &pool, self.verbose);
+        self.room.open_wanted(&self.group, &pool, self.manners.verbose_errors);
         false
     }
 
@@ -63,8 +63,23 @@ impl Session {
         self.began = now;
         self.shared.asked.set(now);
         self.shared.state.set(State::Waiting);
+        let rules = self.group.rules();
+        // Before it is let in, a client understands no notice.
+        let notice = rules.queue_notice.filter(|_| self.login.is_none());
+        match notice.filter(|notice| rules.queue_timeout.is_none_or(|limit| *notice < limit)) {
+            Some(notice) => self.limit(Some(notice), Due::QueueNotice),
+            None => self.limit(rules.queue_timeout, Due::Queue),
+        }
+    }
+
+    /// Tells the client that it waits; it does so no longer than it would without.
+    pub(super) fn tell_of_wait(&mut self) {
+        let mut out = Vec::new();
+        let text = "no server connection is free: this client waits in the queue";
+        backend::notice(&mut out, sqlstate::SUCCESSFUL_COMPLETION, text);
+        self.to_client.queue(&out, &self.room.core.buffers);
         let limit = self.group.rules().queue_timeout;
-        self.limit(limit, Due::Queue);
+        self.set_deadline(limit.map(|limit| (self.began + limit, Due::Queue)));
     }
 
     /// Whether the wait is over.
@@ -117,7 +132,7 @@ impl Session {
                     .map(|(_, value)| value.as_str())
             };
             let fits = self.mode != PoolMode::Session || Rc::ptr_eq(&lease.started, &self.started);
-            match transition(&lease.settings, &self.settings, &lease.started, default_of) {
+            match transition(&lease.settings, &self.settings, &lease.started, &lease.base, default_of) {
                 Ok(sql) if fits => {
                     if let Some(sql) = sql {
                         self.own_query(&mut lease, sql.as_bytes());
@@ -160,7 +175,7 @@ impl Session {
         });
         pool.pool.wait_first(seat, cx.waker());
         self.wait_for(self.room.core.now());
-        self.room.open_wanted(&self.group, &pool, self.verbose);
+        self.room.open_wanted(&self.group, &pool, self.manners.verbose_errors);
     }
 
     pub(super) fn own_query(&self, lease: &mut ServerLease, sql: &[u8]) {
@@ -211,12 +226,29 @@ impl Session {
         self.shared.lent.replace(None);
         if let Some(pool) = self.pool.take() {
             if lease.tainted {
+                self.tell_of_base(&lease);
                 self.room.clean_in_background(&self.group, pool, lease);
             } else {
                 lease.give_back(self.room.core.now());
             }
         }
         self.rest();
+    }
+
+    /// What every connection begins with will be so again: the client hears of it where the server has told it otherwise.
+    fn tell_of_base(&mut self, lease: &ServerLease) {
+        let mut out = Vec::new();
+        for (name, told) in &lease.reported.0 {
+            let value = lease.base.get(&name.to_ascii_lowercase());
+            let value =
+                value.filter(|value| *value != &**told && self.settings.get(&name.to_ascii_lowercase()).is_none());
+            if let Some(value) = value {
+                backend::parameter_status(&mut out, name.as_bytes(), value.as_bytes());
+            }
+        }
+        if !out.is_empty() {
+            self.to_client.queue(&out, &self.room.core.buffers);
+        }
     }
 
     /// Nothing is under way, and yet the server is kept: for an open transaction, or for a cancel that may still hit it.
@@ -252,7 +284,8 @@ impl Session {
 
     /// The transaction has ended: what it touched becomes known, from its words where they suffice, else by asking.
     fn resolve(&mut self, lease: &mut ServerLease, touched: &Touched) {
-        lease.tainted |= touched.taint;
+        // What every connection begins with is not there any more where something went back to its default.
+        lease.tainted |= touched.taint || (lease.has_begun && touched.resets());
         lease.held_for_good = touched.holds || (lease.held_for_good && !touched.discard);
         lease.pinned |= lease.held_for_good;
         if touched.discard || touched.deallocate {

@@ -18,7 +18,7 @@ mod sql_prepare;
 mod welcome;
 
 pub(crate) use clean::clean;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Canceller, Shared};
 
 use std::future::Future;
 use std::io;
@@ -38,6 +38,7 @@ use crate::config::PoolMode;
 use crate::dial::fill;
 use crate::effects::{Answers, Bracket, Touched};
 use crate::group::{EndpointPool, Group};
+use crate::plan::Manners;
 use crate::room::PostgresRoom;
 use crate::server::{ServerLease, ServerSeat};
 use crate::settings::Settings;
@@ -110,12 +111,14 @@ pub(crate) struct Session {
     /// The client does not even take the last words.
     is_given_up: bool,
     woken: bool,
-    verbose: bool,
+    manners: Manners,
 }
 
 /// What a deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
+    /// It is time to tell the client that it waits.
+    QueueNotice,
     Queue,
     Query,
     KillQuery,
@@ -135,9 +138,12 @@ impl Session {
             .map_err(|error| SessionError::downstream(&error))?;
         let refused = |refusal: Refusal| SessionError::new(Origin::Internal, Kind::Config, refusal.text);
         let group = room.group(&client.route, client.credential, now).map_err(refused)?;
-        let all = room
-            .settings
-            .intern(client.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let rules = group.rules();
+        // Of two of a name the last one counts.
+        let given = rules.parameters.iter();
+        let asked = client.settings.iter().map(|(name, value)| (name, value));
+        let all = given.chain(asked).map(|(name, value)| (name.as_str(), value.as_str()));
+        let all = room.settings.intern(all);
         let mode = if all.get("replication").is_some() {
             PoolMode::Session
         } else {
@@ -190,6 +196,7 @@ impl Session {
             retry: false,
             login: Some(Box::new(welcome::Login {
                 last_words: client.last_words,
+                notice: client.notice,
             })),
             names: None,
             unnamed: Vec::new(),
@@ -209,7 +216,7 @@ impl Session {
             broken: None,
             is_given_up: false,
             woken: false,
-            verbose: client.verbose,
+            manners: client.manners,
         })
     }
 
@@ -344,6 +351,7 @@ impl Session {
 
     fn due(&mut self, due: Due, now: Instant) {
         match due {
+            Due::QueueNotice if self.waits => self.tell_of_wait(),
             Due::Queue if self.waits => {
                 self.leave_queue(now);
                 let text = "no server connection became free in time (queue_timeout); try again";
@@ -391,6 +399,7 @@ impl Session {
 
     /// Cancels what the session's server is doing for it.
     fn cancel(&mut self) {
+        let cancellers = self.shared.take_cancellers();
         if self.waits {
             self.leave_queue(self.room.core.now());
             let text = "canceling statement due to user request";
@@ -422,6 +431,7 @@ impl Session {
             if let Ok(Err(error)) = sending.await {
                 tracing::warn!(%error, "cannot cancel a query");
             }
+            drop(cancellers);
             under_way.set(under_way.get() - 1);
             shared.wake();
         });
@@ -480,7 +490,7 @@ impl Session {
         let pool = self.pool.take();
         drop(lease);
         if let Some(pool) = &pool {
-            self.room.open_wanted(&self.group, pool, self.verbose);
+            self.room.open_wanted(&self.group, pool, self.manners.verbose_errors);
         }
         self.touched = None;
         self.probing = None;

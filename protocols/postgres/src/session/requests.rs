@@ -181,7 +181,7 @@ impl Session {
                 }
             }
             let Some(mut lease) = self.lease.take() else { break };
-            let needed = if lease.expected.is_copying() {
+            let needed = if lease.expected.is_copying() && !self.manners.bound_messages() {
                 &COPYING
             } else {
                 &REQUESTS
@@ -318,6 +318,10 @@ impl Session {
         gather: &mut Gather<'_>,
         at: usize,
     ) -> Result<Step, SessionError> {
+        if !self.manners.allow(head) {
+            self.turn_away(Some(lease), head);
+            return Ok(Step::Drop);
+        }
         if self.shared.state.get() != State::Active {
             self.request_begins();
         }

@@ -7,9 +7,13 @@ use std::time::Instant;
 use tidegate_cluster::Endpoint;
 use tidegate_limit::Permit;
 use tidegate_postgres_wire::CancelKey;
+use tokio::sync::oneshot;
 
 use crate::group::Group;
 use crate::server::Server;
+
+/// Dropped when a cancel has been carried out, or there was nothing to cancel.
+pub(crate) type Canceller = oneshot::Sender<()>;
 
 /// What others on the core may know of a session: views show it, cancels find it.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Shared {
     /// It is suspended, and what was held for its client and its server is out.
     pub(crate) is_still: Cell<bool>,
     cancelled: Cell<bool>,
+    /// Who waits until that has come to the server and gone.
+    cancellers: RefCell<Vec<Canceller>>,
     killed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Its place among those that its user may have.
@@ -104,6 +110,7 @@ impl Shared {
             lent: RefCell::new(None),
             is_still: Cell::new(false),
             cancelled: Cell::new(false),
+            cancellers: RefCell::default(),
             killed: Cell::new(false),
             waker: RefCell::new(None),
             _permit: permit,
@@ -115,10 +122,15 @@ impl Shared {
         self.serial << 6 | u64::try_from(self.core).unwrap_or(0)
     }
 
-    /// Asks the session to cancel what it is running.
-    pub(crate) fn cancel(&self) {
+    /// Asks the session to cancel what it is running; who asks hears when that is done.
+    pub(crate) fn cancel(&self, canceller: Canceller) {
         self.cancelled.set(true);
+        self.cancellers.borrow_mut().push(canceller);
         self.wake();
+    }
+
+    pub(crate) fn take_cancellers(&self) -> Vec<Canceller> {
+        self.cancellers.take()
     }
 
     /// Asks the session to end.

@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::task::Context;
 
 use tidegate_engine::SessionError;
 use tidegate_postgres_wire::backend::{self, Status};
+use tidegate_postgres_wire::sqlstate;
 
 use super::{PoolMode, Session};
 use crate::server::Reported;
@@ -11,6 +13,7 @@ use crate::server::Reported;
 pub(crate) struct Login {
     /// What is to be said before AuthenticationOk.
     pub(crate) last_words: Vec<u8>,
+    pub(crate) notice: Option<Arc<str>>,
 }
 
 impl Session {
@@ -57,6 +60,9 @@ impl Session {
             backend::parameter_status(&mut out, b"application_name", own.as_bytes());
         }
         backend::backend_key_data(&mut out, self.shared.key.process(), self.shared.key.secret());
+        if let Some(text) = &login.notice {
+            backend::notice(&mut out, sqlstate::SUCCESSFUL_COMPLETION, text);
+        }
         backend::ready(&mut out, Status::Idle);
         self.to_client.queue(&out, &self.room.core.buffers);
         self.retry = true;

@@ -18,6 +18,8 @@ pub struct CancelAddress {
 
 const SLOT_BITS: u32 = 19;
 const CORE_BITS: u32 = 6;
+/// The sign bit, which no session's process id has: another gateway has sent this cancel on.
+const SENT_ON: i32 = i32::MIN;
 
 impl CancelAddress {
     /// Nodes are below this.
@@ -45,6 +47,17 @@ impl CancelAddress {
         let bits =
             (u32::from(self.node) << (SLOT_BITS + CORE_BITS)) | (u32::from(self.core) << SLOT_BITS) | (self.slot + 1);
         i32::try_from(bits).unwrap_or(i32::MAX)
+    }
+
+    /// The process id of a cancel that goes on to the gateway which it names. The mark on it keeps that one from sending
+    /// it on again, so that gateways which name each other in a circle do not do so for ever.
+    pub fn sent_on(process: i32) -> i32 {
+        process | SENT_ON
+    }
+
+    /// A CancelRequest's process id without the mark, and whether it had it.
+    pub fn received(process: i32) -> (i32, bool) {
+        (process & !SENT_ON, process & SENT_ON != 0)
     }
 
     /// The gateway node.
@@ -128,6 +141,17 @@ mod tests {
         assert!(CancelAddress::new(64, 0, 0).is_none());
         assert!(CancelAddress::new(0, 64, 0).is_none());
         assert!(CancelAddress::new(0, 0, CancelAddress::SLOTS).is_none());
+    }
+
+    #[test]
+    fn what_is_sent_on_is_marked() {
+        bolero::check!().with_type::<i32>().cloned().for_each(|process| {
+            let (plain, _) = CancelAddress::received(process);
+            let sent = CancelAddress::sent_on(plain);
+            assert!(plain >= 0 && CancelAddress::decode(sent).is_none());
+            assert_eq!(CancelAddress::received(plain), (plain, false));
+            assert_eq!(CancelAddress::received(sent), (plain, true));
+        });
     }
 
     #[test]

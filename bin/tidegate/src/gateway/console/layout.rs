@@ -48,10 +48,10 @@ fn names(listener: &PostgresListener) -> impl Iterator<Item = Named> {
 }
 
 fn of_cluster(name: &str, cluster: &PostgresCluster) -> ClusterOf {
-    let servers = cluster.endpoints.iter().map(|endpoint| match &endpoint.address {
-        Address::Tcp { host, port } => (host.clone(), Some(*port)),
-        Address::Unix(path) => (path.display().to_string(), None),
-    });
+    let servers = cluster
+        .endpoints
+        .iter()
+        .map(|endpoint| host_and_port(&endpoint.address));
     ClusterOf {
         name: name.to_owned(),
         servers: servers.collect(),
@@ -60,6 +60,14 @@ fn of_cluster(name: &str, cluster: &PostgresCluster) -> ClusterOf {
         min_pool_size: cluster.pool.limits.min_idle,
         server_lifetime: cluster.pool.limits.max_lifetime.limit(),
         pool_mode: cluster.pool.mode.label(),
+    }
+}
+
+/// A host and its port, or the path of a Unix socket.
+pub(super) fn host_and_port(address: &Address) -> (String, Option<u16>) {
+    match address {
+        Address::Tcp { host, port } => (host.clone(), Some(*port)),
+        Address::Unix(path) => (path.display().to_string(), None),
     }
 }
 

@@ -1,0 +1,86 @@
+use tidegate_net::{NetError, Stream};
+use tidegate_postgres_wire::backend::{ErrorFields, ParameterStatus, Status, read_ready, read_row};
+use tidegate_postgres_wire::frontend;
+use tidegate_postgres_wire::login::Ready;
+
+use crate::dial::{DialError, next_frame};
+use crate::settings::restated;
+
+/// What the session has that it was not opened with.
+const SET: &str = "SELECT pg_catalog.lower(name), pg_catalog.current_setting(name) FROM pg_catalog.pg_settings \
+    WHERE source = 'session'";
+
+/// Runs what the configuration wants run on every new connection, and returns what that has set. Where the connection was
+/// opened with a setting of the same name, that one holds.
+pub(crate) async fn begin(
+    stream: &mut Stream,
+    query: &str,
+    parameters: &[(String, String)],
+    ready: &mut Ready,
+) -> Result<Vec<(String, String)>, DialError> {
+    let mut beginning = Beginning {
+        stream,
+        ready,
+        held: Vec::new(),
+    };
+    beginning.ask(query).await?;
+    let set = beginning.ask(SET).await?;
+    let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    if let Some(sql) = restated(parameters, |name| set.iter().any(|(known, _)| known == name)) {
+        beginning.ask(&sql).await?;
+    }
+    Ok(set)
+}
+
+struct Beginning<'b> {
+    stream: &'b mut Stream,
+    ready: &'b mut Ready,
+    held: Vec<u8>,
+}
+
+impl Beginning<'_> {
+    /// Says a query and waits for the end of its answer; returns the rows that are pairs.
+    async fn ask(&mut self, query: &str) -> Result<Vec<(String, String)>, DialError> {
+        let mut out = Vec::new();
+        frontend::query(&mut out, query.as_bytes());
+        self.stream.write_all(&out).await.map_err(NetError::from)?;
+        let mut pairs = Vec::new();
+        loop {
+            let Some((frame, length)) = next_frame(self.stream, &mut self.held).await? else {
+                return Err(DialError::Closed);
+            };
+            match frame.kind {
+                b'E' => {
+                    let told = ErrorFields::read(frame.body).ok();
+                    let words = told.map(|fields| fields.message().into_owned());
+                    return Err(DialError::Begin(words.unwrap_or_default()));
+                }
+                b'S' => {
+                    if let Ok(status) = ParameterStatus::read(frame.body) {
+                        self.ready.parameters.push((lossy(status.name), lossy(status.value)));
+                    }
+                }
+                b'D' => pairs.extend(pair(frame.body)),
+                b'Z' if read_ready(frame.body) == Ok(Status::Idle) => {
+                    self.held.drain(..length);
+                    return Ok(pairs);
+                }
+                b'Z' => return Err(DialError::Begin("it leaves a transaction open".to_owned())),
+                b'G' | b'H' | b'W' => return Err(DialError::Begin("COPY cannot be had here".to_owned())),
+                _ => {}
+            }
+            self.held.drain(..length);
+        }
+    }
+}
+
+fn pair(row: &[u8]) -> Option<(String, String)> {
+    match read_row(row).ok()?.as_slice() {
+        [Some(name), Some(value)] => Some((lossy(name), lossy(value))),
+        _ => None,
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
