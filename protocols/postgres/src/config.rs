@@ -1,5 +1,6 @@
+mod login;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use tidegate_cluster::{Balance, Connect, EndpointConfig, Health, Role, RouteMatc
 use tidegate_engine::ListenerConfig;
 use tidegate_net::{Keepalive, TlsClient};
 use tidegate_pool::PoolLimits;
+
+pub use login::{Login, LoginConnection, LoginMatch, LoginMethod, LoginQuery, LoginRule, SystemUser, User};
 
 /// A listener for PostgreSQL clients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,75 +71,6 @@ impl Default for Console {
             stats_users: Vec::new(),
         }
     }
-}
-
-/// How clients prove who they are.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Login {
-    /// What a client must show.
-    pub method: LoginMethod,
-    /// Users, by name. They come before `user_file` and `query`.
-    pub users: BTreeMap<String, User>,
-    /// A file with lines of `"user" "secret"`, as PgBouncer's `auth_file`; read again when it changes.
-    pub user_file: Option<PathBuf>,
-    /// Asks a database for users who are found nowhere else.
-    pub query: Option<LoginQuery>,
-}
-
-/// What a client must show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LoginMethod {
-    /// Nothing: for a Unix socket or a network where everyone is trusted.
-    Trust,
-    /// The password in the clear; use it with TLS only.
-    Password,
-    /// The password's MD5 hash; for clients that know nothing better.
-    Md5,
-    /// A proof of the password (SCRAM), bound to the TLS channel where both sides can.
-    #[default]
-    #[serde(rename = "scram-sha-256")]
-    ScramSha256,
-    /// A client certificate of which the common name or an alternative name is the user.
-    Cert,
-}
-
-/// A user that the gateway knows.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct User {
-    /// The password, its MD5 hash (`md5…`) or its SCRAM verifier (`SCRAM-SHA-256$…`).
-    pub password: Option<Secret>,
-    /// The databases that this user may ask for; all when empty.
-    pub databases: Vec<String>,
-    /// The methods that this user may log in by; the listener's own when empty.
-    pub methods: Vec<LoginMethod>,
-    /// Whether this user may log in at all.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-}
-
-/// Asks a database for users.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoginQuery {
-    /// The cluster to ask.
-    pub cluster: String,
-    /// The database to ask in.
-    #[serde(default = "postgres")]
-    pub database: String,
-    /// The user to ask as.
-    pub user: String,
-    /// That user's password.
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// A statement with one parameter, the user's name, that returns name and secret.
-    #[serde(default = "user_lookup")]
-    pub statement: String,
-    /// How long an answer is good for.
-    #[serde(default = "ten_seconds")]
-    pub cache: Period,
 }
 
 /// One rule of the route table.
@@ -215,6 +149,9 @@ pub struct PostgresCluster {
     /// Settings of clients that do not ask for their own when they come, such as `TimeZone` or `application_name`.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Asks a database for users of this cluster who are found nowhere else; instead of a listener's `login.query`.
+    #[serde(default)]
+    pub login_query: Option<LoginQuery>,
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -333,12 +270,4 @@ fn no_size() -> Size {
 
 fn postgres() -> String {
     "postgres".to_owned()
-}
-
-fn ten_seconds() -> Period {
-    Period::seconds(10)
-}
-
-fn user_lookup() -> String {
-    "SELECT rolname, rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin".to_owned()
 }

@@ -15,6 +15,7 @@ mod expected;
 mod group;
 mod health;
 mod hub;
+mod login_rules;
 mod metrics;
 mod orders;
 mod peers;
@@ -29,9 +30,10 @@ mod totals;
 mod users;
 
 pub use config::{
-    ClusterUser, Console, Credential, Deployment, Login, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster,
-    PostgresListener, Route, Timeouts, User, UserSuffix,
+    ClusterUser, Console, Credential, Deployment, Login, LoginConnection, LoginMatch, LoginMethod, LoginQuery,
+    LoginRule, Pool, PoolMode, PostgresCluster, PostgresListener, Route, SystemUser, Timeouts, User, UserSuffix,
 };
+pub use login_rules::{Applicant, LoginRules, Rule as ReadyLoginRule, RuleMistake};
 pub use orders::Orders;
 pub use peers::{PeerView, Peers, PostgresPeer};
 pub use plan::{PlanMistake, PostgresPlan, targets};

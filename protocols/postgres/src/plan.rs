@@ -1,3 +1,5 @@
+mod login;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use crate::config::{
 };
 use crate::console::ConsoleRules;
 use crate::peers::Peers;
+use crate::login_rules::LoginRules;
 use crate::users::UserFile;
 
 /// Everything that PostgreSQL's rooms are told, validated and immutable.
@@ -30,7 +33,8 @@ pub struct PostgresPlan {
 /// What a listener does with its clients.
 #[derive(Debug)]
 pub(crate) struct ListenerRules {
-    pub(crate) method: LoginMethod,
+    pub(crate) login: LoginRules,
+    pub(crate) known_users_only: bool,
     pub(crate) users: BTreeMap<String, KnownUser>,
     pub(crate) user_file: Option<UserFile>,
     pub(crate) query: Option<LoginQuery>,
@@ -92,6 +96,7 @@ pub(crate) struct ClusterRules {
     pub(crate) inspect: usize,
     pub(crate) users: BTreeMap<String, ClusterUser>,
     pub(crate) credential: Option<Credential>,
+    pub(crate) login_query: Option<LoginQuery>,
     pub(crate) tls: Connector,
     pub(crate) connect: Connect,
     pub(crate) keepalive: Keepalive,
@@ -137,10 +142,18 @@ impl PostgresPlan {
             }
         }
         let known: Vec<_> = clusters.keys().cloned().collect();
+        for (name, config) in clusters {
+            login::check_query(
+                config.login_query.as_ref(),
+                &format!("clusters.{name}.login_query"),
+                &known,
+                &mut mistakes,
+            );
+        }
         for (name, config) in listeners {
             let path = format!("listeners.{name}");
             let chain = chains.remove(name).unwrap_or_default();
-            let rules = ListenerRules::build(config, chain, &path, &known, &mut mistakes);
+            let rules = ListenerRules::build(config, chain, &path, clusters, &mut mistakes);
             plan.listeners.insert(Arc::from(name.as_str()), Arc::new(rules));
         }
         if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
@@ -184,23 +197,12 @@ impl ListenerRules {
         config: &PostgresListener,
         chain: Vec<Arc<dyn Factory>>,
         path: &str,
-        clusters: &[String],
+        clusters: &BTreeMap<String, PostgresCluster>,
         mistakes: &mut Vec<PlanMistake>,
     ) -> Self {
+        let names: Vec<_> = clusters.keys().cloned().collect();
         let login = &config.login;
-        if let Some(query) = login.query.as_ref().filter(|query| !clusters.contains(&query.cluster)) {
-            let message = format!("there is no cluster `{}`", query.cluster);
-            mistakes.push(mistake(format!("{path}.login.query.cluster"), &message, clusters));
-        }
-        let nobody = login.users.is_empty() && login.user_file.is_none() && login.query.is_none();
-        if nobody && !matches!(login.method, LoginMethod::Trust | LoginMethod::Cert) {
-            let message = "nobody can log in: give `users`, `user_file` or `query`, or choose method `trust`";
-            mistakes.push(mistake(format!("{path}.login"), &message, &[]));
-        }
-        if login.method == LoginMethod::Cert && config.common.tls.client_ca.is_none() {
-            let message = "method `cert` needs `tls.client_ca` and `tls.client_auth`";
-            mistakes.push(mistake(format!("{path}.login.method"), &message, &[]));
-        }
+        let rules = login::rules(config, &format!("{path}.login"), clusters, mistakes);
         let console = config.console.as_ref();
         let is_closed = console.is_some_and(|console| console.admin_users.is_empty() && console.stats_users.is_empty());
         if is_closed && !matches!(config.common.address, Address::Unix(_)) {
@@ -215,13 +217,14 @@ impl ListenerRules {
         let routes = config.routes.iter().enumerate();
         let routes = routes
             .filter_map(|(at, route)| {
-                Rule::build(route, &format!("{path}.routes.{at}"), clusters)
+                Rule::build(route, &format!("{path}.routes.{at}"), &names)
                     .map_err(|wrong| mistakes.extend(wrong))
                     .ok()
             })
             .collect();
         Self {
-            method: login.method,
+            login: rules,
+            known_users_only: login.known_users_only,
             users: login
                 .users
                 .iter()
@@ -332,6 +335,7 @@ impl ClusterRules {
             inspect: inspect.len().max(1024),
             users: config.users.clone(),
             credential: config.credential.clone(),
+            login_query: config.login_query.clone(),
             tls: Connector::build(&config.tls, &[])?,
             connect: config.connect,
             keepalive: config.keepalive,

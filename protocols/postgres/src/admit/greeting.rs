@@ -112,7 +112,7 @@ async fn seat(
         Ok(route) => route,
         Err(refusal) => return hello.refuse(&refusal, Kind::Login).await,
     };
-    let proven = match log_in(postgres, &mut hello, rules, listener, &route).await? {
+    let proven = match log_in(postgres, &mut hello, rules, listener, &startup, &route).await? {
         Answerer::Proven(proven) => proven,
         Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
         Answerer::Gone => return Ok(Admitted::Finished),

@@ -3,13 +3,16 @@ use std::sync::Arc;
 use tidegate_base::{Kind, Origin, Reason, Refusal, Secret};
 use tidegate_engine::SessionError;
 use tidegate_postgres_wire::login::{Accepted, Credential, Downstream, Method, Next, Reusable, Stored, Terms};
-use tidegate_postgres_wire::{Frame, Head, sqlstate};
+use tidegate_postgres_wire::{Frame, Head, Startup, sqlstate};
 
 use super::Route;
 use super::greeting::{Hello, protocol};
+use super::lookup::Account;
+use super::peer::system_user;
 use crate::Postgres;
 use crate::config::LoginMethod;
 use crate::dial::fill;
+use crate::login_rules::{Applicant, Rule};
 use crate::plan::{ClusterRules, KnownUser, ListenerRules};
 use crate::server::unavailable;
 
@@ -26,37 +29,107 @@ pub(super) struct Proven {
     pub(super) credential: Credential,
 }
 
-/// Asks a client who it is, as the listener's rules say.
+/// Asks a client who it is, as the rule that holds for it says.
 pub(super) async fn log_in(
     postgres: &Postgres,
     hello: &mut Hello,
     rules: &ListenerRules,
     listener: &Arc<str>,
+    startup: &Startup,
     route: &Route,
 ) -> Result<Answerer, SessionError> {
-    let known = rules.users.get(&route.user);
-    if let Some(refusal) = known.and_then(|user| forbids(user, rules.method, route)) {
-        return Ok(Answerer::Refused(refusal));
-    }
-    let stored = match known {
-        Some(user) => user.stored.clone(),
-        None => match postgres.lookups().stored(postgres, rules, listener, &route.user).await {
-            Ok(stored) => stored,
-            // Why is for the log: the client is told no more than that it may try again.
-            Err(_) => {
-                return Ok(Answerer::Refused(unavailable(
-                    "users cannot be looked up at the moment; try again",
-                )));
-            }
+    let applicant = Applicant {
+        address: hello.peer.ip(),
+        is_encrypted: hello.identity.is_some(),
+        is_replication: startup.is_physical_replication(),
+        database: startup.database(),
+        user: startup.user(),
+    };
+    let rule = rules.login.decide(&applicant);
+    let outcome = match rule.map(|rule| (rule, rule.method())) {
+        None => Ok(Answerer::Refused(turned_away("no login rule for", "from", &applicant))),
+        Some((_, LoginMethod::Reject)) => Ok(Answerer::Refused(turned_away(
+            "a login rule rejects",
+            "for",
+            &applicant,
+        ))),
+        Some((rule, method)) => match account(postgres, rules, listener, method, route).await {
+            Ok(account) => prove(postgres, hello, rules, rule, route, account).await,
+            Err(refusal) => Ok(Answerer::Refused(refusal)),
         },
     };
-    let method = match rules.method {
-        LoginMethod::Cert => return Ok(by_certificate(postgres, hello, route, stored)),
-        LoginMethod::Trust => Method::Trust,
+    if let Ok(Answerer::Refused(refusal)) = &outcome {
+        let rule = rule.map_or("none".to_owned(), ToString::to_string);
+        tracing::info!(user = %route.user, peer = %hello.peer, %listener, rule, error = %refusal.text, "login failed");
+    }
+    outcome
+}
+
+/// What is known of a user who may log in by this method; none of one that is not known.
+async fn account(
+    postgres: &Postgres,
+    rules: &ListenerRules,
+    listener: &Arc<str>,
+    method: LoginMethod,
+    route: &Route,
+) -> Result<Option<Account>, Refusal> {
+    let Some(user) = rules.users.get(&route.user) else {
+        let found = postgres.lookups().account(postgres, rules, listener, route).await;
+        // Why is for the log: the client is told no more than that it may try again.
+        return found.map_err(|_| unavailable("users cannot be looked up at the moment; try again"));
+    };
+    match forbids(user, method, route) {
+        Some(refusal) => Err(refusal),
+        None => Ok(Some(Account {
+            stored: user.stored.clone(),
+        })),
+    }
+}
+
+/// Has the client show what the rule asks for.
+async fn prove(
+    postgres: &Postgres,
+    hello: &mut Hello,
+    rules: &ListenerRules,
+    rule: &Rule,
+    route: &Route,
+    account: Option<Account>,
+) -> Result<Answerer, SessionError> {
+    let is_open = account.is_some() || !rules.known_users_only;
+    let stored = account.and_then(|account| account.stored);
+    let vouched = |is_so: bool, method: &str| {
+        if !is_so || !is_open {
+            return Answerer::Refused(unproven(method, route));
+        }
+        let accepted = Accepted {
+            last_words: Vec::new(),
+            reusable: Reusable::Nothing,
+        };
+        Answerer::Proven(proven(postgres, accepted, stored.clone(), route))
+    };
+    let method = match rule.method() {
         LoginMethod::Password => Method::Cleartext,
         LoginMethod::Md5 => Method::Md5,
         LoginMethod::ScramSha256 => Method::Scram,
+        LoginMethod::Trust => return Ok(vouched(true, "trust")),
+        LoginMethod::Cert => return Ok(vouched(rule.admits(&names(hello), &route.user), "certificate")),
+        LoginMethod::Peer => {
+            let name = system_user(hello.peer).await;
+            let is_so = name.is_some_and(|name| rule.admits(&[&name], &route.user));
+            return Ok(vouched(is_so, "peer"));
+        }
+        LoginMethod::Reject => return Ok(vouched(false, "login")),
     };
+    by_password(postgres, hello, method, route, stored).await
+}
+
+async fn by_password(
+    postgres: &Postgres,
+    hello: &mut Hello,
+    method: Method,
+    route: &Route,
+    stored: Option<Stored>,
+) -> Result<Answerer, SessionError> {
     let binding = hello.identity.as_ref().map(|identity| identity.end_point.clone());
     let terms = Terms {
         method,
@@ -70,10 +143,7 @@ pub(super) async fn log_in(
         match next {
             Next::Send(bytes) => hello.say(&bytes).await?,
             Next::Done(accepted) => return Ok(Answerer::Proven(proven(postgres, accepted, stored, route))),
-            Next::Failed(error) => {
-                tracing::info!(user = %route.user, peer = %hello.peer, %listener, %error, "login failed");
-                return Ok(Answerer::Refused(error.refusal()));
-            }
+            Next::Failed(error) => return Ok(Answerer::Refused(error.refusal())),
         }
         let Some(length) = answer(hello).await? else {
             return Ok(Answerer::Gone);
@@ -123,21 +193,37 @@ fn forbids(user: &KnownUser, method: LoginMethod, route: &Route) -> Option<Refus
     None
 }
 
-/// A checked certificate whose common name, or an alternative name, is the user.
-fn by_certificate(postgres: &Postgres, hello: &Hello, route: &Route, stored: Option<Stored>) -> Answerer {
-    let is_user = hello.identity.as_ref().is_some_and(|identity| {
-        identity.common_name.as_ref() == Some(&route.user) || identity.alternative_names.contains(&route.user)
-    });
-    if !is_user {
-        let text = format!("certificate authentication failed for user \"{}\"", route.user);
-        let refusal = Refusal::new(Reason::Unauthenticated, text).with_code(sqlstate::INVALID_AUTHORIZATION);
-        return Answerer::Refused(refusal);
-    }
-    let accepted = Accepted {
-        last_words: Vec::new(),
-        reusable: Reusable::Nothing,
+/// The names of a checked certificate; none where there is none.
+fn names(hello: &Hello) -> Vec<&str> {
+    let identity = hello.identity.iter();
+    identity
+        .flat_map(|identity| identity.common_name.iter().chain(&identity.alternative_names))
+        .map(String::as_str)
+        .collect()
+}
+
+/// In PostgreSQL's words, but for the name of its file.
+fn turned_away(what: &str, link: &str, applicant: &Applicant<'_>) -> Refusal {
+    let Applicant { user, database, .. } = applicant;
+    let host = applicant
+        .address
+        .map_or("[local]".to_owned(), |address| address.to_string());
+    let encryption = if applicant.is_encrypted {
+        "SSL encryption"
+    } else {
+        "no encryption"
     };
-    Answerer::Proven(proven(postgres, accepted, stored, route))
+    let text = if applicant.is_replication {
+        format!("{what} replication connection {link} host \"{host}\", user \"{user}\", {encryption}")
+    } else {
+        format!("{what} connection {link} host \"{host}\", user \"{user}\", database \"{database}\", {encryption}")
+    };
+    Refusal::new(Reason::Denied, text).with_code(sqlstate::INVALID_AUTHORIZATION)
+}
+
+fn unproven(method: &str, route: &Route) -> Refusal {
+    let text = format!("{method} authentication failed for user \"{}\"", route.user);
+    Refusal::new(Reason::Unauthenticated, text).with_code(sqlstate::INVALID_AUTHORIZATION)
 }
 
 /// With what the gateway logs in to the server: the cluster's own credential, or what the client's login or the stored

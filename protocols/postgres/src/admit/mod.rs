@@ -3,6 +3,7 @@
 mod greeting;
 mod login;
 mod lookup;
+mod peer;
 mod route;
 mod visit;
 

@@ -42,7 +42,7 @@ pub(super) async fn visit(
             database: startup.database().to_owned(),
             user: startup.user().to_owned(),
         };
-        match log_in(postgres, &mut hello, rules, door.listener, &route).await? {
+        match log_in(postgres, &mut hello, rules, door.listener, &startup, &route).await? {
             Answerer::Proven(proven) => proven.last_words,
             Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
             Answerer::Gone => return Ok(Admitted::Finished),

@@ -141,6 +141,11 @@ impl Startup {
         })
     }
 
+    /// Whether it is one for physical replication, which belongs to no database; `database` asks for a logical one.
+    pub fn is_physical_replication(&self) -> bool {
+        self.is_replication() && self.get("replication") != Some("database")
+    }
+
     /// The settings in the `options` parameter.
     pub fn options(&self) -> Options {
         Options::parse(self.get("options").unwrap_or_default())

@@ -83,6 +83,11 @@ fn replication_and_versions() {
             panic!("no start-up packet");
         };
         assert_eq!(startup.is_replication(), expected, "{value}");
+        assert_eq!(
+            startup.is_physical_replication(),
+            expected && value != "database",
+            "{value}"
+        );
         assert_eq!(startup.negotiate(), (Version::V3_0, false));
     }
     let newer = Version { major: 3, minor: 9999 };
