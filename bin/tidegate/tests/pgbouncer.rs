@@ -244,10 +244,7 @@ fn warnings_and_mistakes_name_lines_of_pgbouncers_files() {
     folder.write("u", "\"app\" \"secret\"\n");
     folder.write("p.ini", &format!("{ini}syslog = 1\n"));
     let checked = tidegate(&folder, &["check", "--pgbouncer", "p.ini"]);
-    checked
-        .ends(0)
-        .says("p.ini: ok")
-        .complains("p.ini:7: syslog: ");
+    checked.ends(0).says("p.ini: ok").complains("p.ini:7: syslog: ");
     let shown = tidegate(&folder, &["config", "show", "--pgbouncer", "p.ini"]);
     shown.ends(0).says("127.0.0.1:6432");
     // What only shows when the parts are put together.

@@ -1,290 +1,179 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tidegate_config::quoted;
 
 use crate::hba::{Connection, Method, Names, Rule};
 use crate::ident::Mapping;
-use crate::network::Network;
+use crate::out::{Out, key, shown};
 use crate::place::{Notes, Place};
 
-/// Who comes in at a listener, and by what.
+/// Who comes in at a listener, and by what: lines of its `login`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Access {
-    /// Tidegate's `login.method`.
-    pub(crate) method: &'static str,
-    /// Who is let in; everybody when there is no list.
-    pub(crate) grants: Option<Vec<Grant>>,
-    /// Users who are let in from nowhere.
-    pub(crate) disabled: BTreeSet<String>,
-    /// What the rules make of TLS.
-    pub(crate) tls: Tls,
+    lines: Vec<(usize, String, Option<Place>)>,
 }
 
-/// What clients of a listener may or must do.
+/// What a listener can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tls {
-    Never,
-    Allowed,
-    /// The flag says whether certificates are checked.
-    Always {
-        checked: bool,
-    },
-}
-
-/// Clients who are let in. What is absent holds for all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grant {
-    pub(crate) databases: Option<BTreeSet<String>>,
-    pub(crate) user: Option<String>,
-    pub(crate) network: Option<Network>,
-    pub(crate) certificate: Option<String>,
+pub(crate) struct Door {
+    pub(crate) is_local: bool,
+    /// Whether clients with TLS are asked for a certificate.
+    pub(crate) asks_certificate: bool,
 }
 
 impl Access {
     /// The same for everybody.
-    pub(crate) fn of_method(method: &'static str, tls: Tls) -> Self {
+    pub(crate) fn of_method(method: &str, is_known_only: bool) -> Self {
+        let mut access = Self { lines: Vec::new() };
+        access.lines.push((3, format!("method: {method}"), None));
+        access.known_only(is_known_only);
+        access
+    }
+
+    /// Nobody.
+    pub(crate) fn none() -> Self {
+        let rules = [(3, "rules:"), (4, "- { method: reject }")];
         Self {
-            method,
-            grants: None,
-            disabled: BTreeSet::new(),
-            tls,
+            lines: rules.map(|(depth, line)| (depth, line.to_owned(), None)).to_vec(),
         }
     }
 
-    /// What the rules of an HBA file mean at a listener. Where they cannot be said exactly, they become stricter, with a
-    /// warning; where that cannot be either, it is a mistake, so that nobody comes in whom PgBouncer turns away.
+    /// The rules of an HBA file that may hold at a listener, in their order.
     pub(crate) fn of_rules(
         rules: &[Rule],
         maps: &BTreeMap<String, Vec<Mapping>>,
-        is_local: bool,
-        tls: Tls,
+        door: Door,
         notes: &mut Notes,
     ) -> Self {
-        let mut rules: Vec<&Rule> = rules
+        let mut access = Self { lines: Vec::new() };
+        access.lines.push((3, "rules:".to_owned(), None));
+        let mut used = BTreeMap::new();
+        let mut vouches = false;
+        for rule in rules
             .iter()
-            .filter(|rule| (rule.connection == Connection::Local) == is_local)
-            .collect();
-        let tls = if is_local {
-            tls
-        } else {
-            settle_tls(&mut rules, tls, notes)
-        };
-        let disabled = settle_rejects(&mut rules, tls, notes);
-        check_maps(&rules, notes);
-        let method = settle_method(&rules, notes);
-        let mut grants = Vec::new();
-        for rule in rules {
-            add_grants(rule, maps, &mut grants, notes);
-        }
-        Self {
-            method,
-            grants: Some(grants),
-            disabled,
-            tls,
-        }
-    }
-}
-
-/// Leaves rules in which the connection counts no more, as all of them are with TLS, or all without.
-fn settle_tls(rules: &mut Vec<&Rule>, tls: Tls, notes: &mut Notes) -> Tls {
-    let tls = match tls {
-        Tls::Allowed => one_kind(rules, notes),
-        settled => settled,
-    };
-    match tls {
-        Tls::Never => rules.retain(|rule| rule.connection != Connection::HostSsl),
-        Tls::Always { .. } => rules.retain(|rule| rule.connection != Connection::HostNoSsl),
-        Tls::Allowed => {}
-    }
-    tls
-}
-
-/// Whether only clients with TLS, or only those without, are ever let in.
-fn one_kind(rules: &[&Rule], notes: &mut Notes) -> Tls {
-    let is_everybody = |rule: &Rule| rule.databases.all && rule.users.all && rule.network.is_none();
-    let first_reject = |connection| {
-        let first = rules.first();
-        first.is_some_and(|rule| rule.method == Method::Reject && rule.connection == connection && is_everybody(rule))
-    };
-    let lets_in = |rule: &&&Rule| rule.method != Method::Reject;
-    let mut accepts = rules.iter().filter(lets_in).map(|rule| rule.connection);
-    let only = |connection| rules.iter().filter(lets_in).all(|rule| rule.connection == connection);
-    if first_reject(Connection::HostNoSsl) || (only(Connection::HostSsl) && accepts.next().is_some()) {
-        return Tls::Always { checked: false };
-    }
-    if first_reject(Connection::HostSsl) || (only(Connection::HostNoSsl) && accepts.next().is_some()) {
-        return Tls::Never;
-    }
-    for rule in rules.iter().filter(|rule| rule.connection != Connection::Host) {
-        let message = "rules with TLS beside rules without cannot be had, as the method and the routes of a listener are the \
-                       same for both: write all as `host`, or all as `hostssl`";
-        notes.wrong(&rule.place, message);
-    }
-    Tls::Allowed
-}
-
-/// Takes out the rules that refuse, and those that nobody can pass; returns the users who are refused everywhere.
-fn settle_rejects(rules: &mut Vec<&Rule>, tls: Tls, notes: &mut Notes) -> BTreeSet<String> {
-    let refuses: Vec<bool> = rules.iter().map(|rule| refuses(rule, tls, notes)).collect();
-    let mut disabled = BTreeSet::new();
-    for (at, rule) in rules.iter().enumerate().filter(|(at, _)| refuses[*at]) {
-        let meets = |other: &usize| !refuses[*other] && may_meet(rule, rules[*other]);
-        if !(at + 1..rules.len()).any(|other| meets(&other)) {
-            continue;
-        }
-        let is_everywhere = rule.network.is_none_or(|network| network.is_everywhere());
-        let are_named = !rule.users.all && !rule.users.same;
-        if is_everywhere && are_named && rule.databases.all && !(0..at).any(|other| meets(&other)) {
-            if rule.network.is_some() {
-                notes.warn(
-                    &rule.place,
-                    "these users are refused from every address, of IPv4 and of IPv6",
+            .filter(|rule| (rule.connection == Connection::Local) == door.is_local)
+        {
+            let method = method(rule, door, notes);
+            let is_mapped = matches!(method, Method::Cert | Method::Peer);
+            vouches |= is_mapped || method == Method::Trust;
+            let map = rule.map.as_ref().filter(|_| is_mapped);
+            for matches in matches(rule) {
+                let mut line = format!(
+                    "- {{ name: {}, match: {{ {matches} }}, method: {}",
+                    quoted(&shown(&rule.place)),
+                    method.name()
                 );
+                if let Some(map) = map {
+                    let _ = write!(line, ", map: {}", quoted(map));
+                }
+                access.lines.push((4, line + " }", Some(rule.place.clone())));
             }
-            disabled.extend(rule.users.listed.iter().cloned());
-            continue;
+            used.extend(map.and_then(|map| maps.get_key_value(map)));
         }
-        let message = "to refuse clients before a rule that lets them in cannot be had, but for named users in all databases from all \
-                       addresses: name those who may come in instead, as everybody else is refused";
-        notes.wrong(&rule.place, message);
+        if access.lines.len() == 1 {
+            return Self::none();
+        }
+        access.maps(&used);
+        access.known_only(vouches);
+        access
     }
-    let mut at = 0..;
-    rules.retain(|_| at.next().is_some_and(|at| !refuses[at]));
-    disabled
+
+    /// Writes it.
+    pub(crate) fn write(&self, out: &mut Out) {
+        for (depth, line, place) in &self.lines {
+            out.from(*depth, line, place.as_ref());
+        }
+    }
+
+    fn maps(&mut self, maps: &BTreeMap<&String, &Vec<Mapping>>) {
+        if !maps.is_empty() {
+            self.lines.push((3, "maps:".to_owned(), None));
+        }
+        for (name, mappings) in maps {
+            self.lines.push((4, format!("{}:", key(name)), None));
+            for Mapping { system, user, place } in *mappings {
+                let user = user
+                    .as_ref()
+                    .map_or_else(String::new, |user| format!(", user: {}", quoted(user)));
+                let line = format!("- {{ system: {}{user} }}", quoted(system));
+                self.lines.push((5, line, Some(place.clone())));
+            }
+        }
+    }
+
+    /// PgBouncer lets in whom it knows, also where it asks for nothing.
+    fn known_only(&mut self, is_so: bool) {
+        if is_so {
+            self.lines.push((3, "known_users_only: true".to_owned(), None));
+        }
+    }
 }
 
-/// Whether nobody passes a rule.
-fn refuses(rule: &Rule, tls: Tls, notes: &mut Notes) -> bool {
+/// What a rule comes to at a listener.
+fn method(rule: &Rule, door: Door, notes: &mut Notes) -> Method {
     let why = match rule.method {
-        Method::Reject => return true,
         Method::Ldap => "there is no LDAP: these clients are refused",
-        Method::Cert if tls != (Tls::Always { checked: true }) => {
-            "certificates are checked with `client_tls_sslmode = verify-full` only: these clients are refused"
+        Method::Peer if !door.is_local => "`peer` is for `local`: these clients are refused, as by PgBouncer",
+        Method::Cert if !door.asks_certificate => {
+            "nobody is asked for a certificate there (`client_tls_sslmode`, `client_tls_ca_file`): these clients are refused"
         }
-        _ => return false,
+        method => return method,
     };
     notes.warn(&rule.place, why);
-    true
+    Method::Reject
 }
 
-/// Whom a map refuses, a later rule must not let in.
-fn check_maps(rules: &[&Rule], notes: &mut Notes) {
-    for (at, rule) in rules
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| rule.map.is_some() && rule.method == Method::Cert)
-    {
-        if rules[at + 1..].iter().any(|other| may_meet(rule, other)) {
-            let message = "a `map` before a rule that lets the same clients in cannot be had: make the rules apart";
-            notes.wrong(&rule.place, message);
-        }
-    }
-}
-
-fn may_meet(one: &Rule, other: &Rule) -> bool {
-    let networks = match (&one.network, &other.network) {
-        (Some(one), Some(other)) => one.may_meet(other),
-        _ => true,
+/// The conditions of a rule. It takes several where names beside `sameuser` or `replication` are meant, as these are
+/// conditions of their own.
+fn matches(rule: &Rule) -> Vec<String> {
+    let connection = match rule.connection {
+        Connection::Local => "local",
+        Connection::Host => "host",
+        Connection::HostSsl => "hostssl",
+        Connection::HostNoSsl => "hostnossl",
     };
-    networks && one.databases.may_meet(&other.databases) && one.users.may_meet(&other.users)
-}
-
-/// A listener has one method. Those of password prove more than `trust`, and all of them suit what is stored.
-fn settle_method(rules: &[&Rule], notes: &mut Notes) -> &'static str {
-    let all = |method| rules.iter().all(|rule| rule.method == method);
-    let proofs = |method| {
-        let mut others = rules
-            .iter()
-            .filter(|rule| !matches!(rule.method, Method::Trust | Method::Peer | Method::Cert));
-        let is_any = others.next().is_some_and(|first| first.method == method);
-        is_any && others.all(|rule| rule.method == method)
+    let mut matches = Vec::new();
+    let mut add = |databases: &str, users: &str| {
+        let mut line = format!("connection: {connection}");
+        for part in [databases, users].into_iter().filter(|part| !part.is_empty()) {
+            let _ = write!(line, ", {part}");
+        }
+        if let Some(network) = rule.network {
+            let _ = write!(line, ", addresses: [{}]", quoted(&network.to_string()));
+        }
+        matches.push(line);
     };
-    let method = match rules {
-        [] => return "scram-sha-256",
-        [first, ..] if all(Method::Trust) => {
-            trusting(&first.place, notes);
-            return "trust";
+    let same = "database_is_user: true";
+    let (databases, users) = (listed("databases", &rule.databases), listed("users", &rule.users));
+    if let Some(users) = &users {
+        if let Some(databases) = &databases {
+            add(databases, users);
         }
-        _ if all(Method::Cert) => return "cert",
-        _ if proofs(Method::Password) => "password",
-        _ if proofs(Method::Scram) => "scram-sha-256",
-        // It asks users with a SCRAM verifier by SCRAM, and so suits whatever is stored.
-        _ => "md5",
-    };
-    for rule in rules {
-        let asked = rule.method.name();
-        let same = asked == method || (method == "md5" && matches!(rule.method, Method::Scram | Method::Password));
-        if !same {
-            let text =
-                format!("`{asked}`: a listener has one method, and these clients are asked for a password ({method})");
-            notes.warn(&rule.place, text);
+        if rule.databases.is_same() {
+            add(same, users);
         }
     }
-    method
+    if rule.users.is_same() && (databases.is_some() || rule.databases.is_same()) {
+        let databases = databases.as_deref().filter(|_| !rule.databases.is_same());
+        add(databases.unwrap_or_default(), same);
+    }
+    if rule.databases.replication {
+        if let Some(users) = &users {
+            add("replication: true", users);
+        }
+        if rule.users.is_same() {
+            add("replication: true", same);
+        }
+    }
+    matches
 }
 
-/// What `trust` means here.
-pub(crate) fn trusting(place: &Place, notes: &mut Notes) {
-    let text = "`trust` lets in whoever names any user, where PgBouncer wants the user to be in the `auth_file`; the server still has \
-                its own say";
-    notes.warn(place, text);
-}
-
-fn add_grants(rule: &Rule, maps: &BTreeMap<String, Vec<Mapping>>, grants: &mut Vec<Grant>, notes: &mut Notes) {
-    let Names { all, same, listed } = &rule.users;
-    if *same {
-        notes.warn(
-            &rule.place,
-            "`sameuser` among the users is left out: those whom it means are refused",
-        );
+/// A condition on names: empty for all, none for nobody.
+fn listed(key: &str, names: &Names) -> Option<String> {
+    if names.all {
+        return Some(String::new());
     }
-    let users: Vec<Option<&String>> = if *all {
-        vec![None]
-    } else {
-        listed.iter().map(Some).collect()
-    };
-    for user in users {
-        let databases = if rule.databases.all {
-            None
-        } else {
-            let mut databases = rule.databases.listed.clone();
-            match user {
-                Some(user) if rule.databases.same => drop(databases.insert(user.clone())),
-                None if rule.databases.same => {
-                    let text = "`sameuser` for all users is left out, as a route has no such condition: those whom it means are refused";
-                    notes.warn(&rule.place, text);
-                }
-                _ => {}
-            }
-            Some(databases)
-        };
-        let grant = Grant {
-            databases,
-            user: user.cloned(),
-            network: rule.network,
-            certificate: None,
-        };
-        match rule.map.as_ref().filter(|_| rule.method == Method::Cert) {
-            None => grants.push(grant),
-            Some(map) => add_mapped(rule, maps.get(map), &grant, grants, notes),
-        }
-    }
-}
-
-/// Of a map of certificates those lines hold in which the certificate's name is the user's.
-fn add_mapped(rule: &Rule, map: Option<&Vec<Mapping>>, grant: &Grant, grants: &mut Vec<Grant>, notes: &mut Notes) {
-    for mapping in map.into_iter().flatten() {
-        let user = mapping.user.as_ref().unwrap_or(&mapping.system);
-        if *user != mapping.system {
-            let text = format!(
-                "the map lets a certificate of `{}` be `{user}`, which cannot be had: the names must be the same, and such clients are refused",
-                mapping.system
-            );
-            notes.warn(&rule.place, text);
-        } else if grant.user.as_ref().is_none_or(|wanted| wanted == user) {
-            grants.push(Grant {
-                user: Some(user.clone()),
-                certificate: Some(user.clone()),
-                ..grant.clone()
-            });
-        }
-    }
+    let listed: Vec<String> = names.listed.iter().map(|name| quoted(name)).collect();
+    (!listed.is_empty()).then(|| format!("{key}: [{}]", listed.join(", ")))
 }

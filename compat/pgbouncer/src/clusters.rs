@@ -85,6 +85,7 @@ impl<'i> Clusters<'i> {
             pools::write(self.ini, entry, hosts, out, notes);
             credential(entry, login, out, notes);
             parameters(entry, out);
+            login.write_own(entry, out);
             timeouts(&self.ini.main, out);
         }
     }

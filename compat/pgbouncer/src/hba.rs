@@ -1,7 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::files::{Files, beside};
+use crate::ident::Mapping;
 use crate::network::{Network, has_holes};
 use crate::place::{Notes, Place};
 use crate::tokens::{Token, tokens};
@@ -51,13 +52,15 @@ pub(crate) struct Names {
     pub(crate) all: bool,
     /// The database that is called as the user.
     pub(crate) same: bool,
+    /// No database, but physical replication.
+    pub(crate) replication: bool,
     pub(crate) listed: BTreeSet<String>,
 }
 
 impl Names {
-    /// Whether there may be a name that both mean.
-    pub(crate) fn may_meet(&self, other: &Self) -> bool {
-        self.all || self.same || other.all || other.same || !self.listed.is_disjoint(&other.listed)
+    /// Whether `sameuser` says more than the others.
+    pub(crate) fn is_same(&self) -> bool {
+        self.same && !self.all
     }
 }
 
@@ -80,7 +83,13 @@ impl Method {
 }
 
 /// The rules of a file. A line that is none is left out with a warning, as PgBouncer does (`hba.c`, `hba_load_rules`).
-pub(crate) fn read(file: &Arc<str>, text: &str, files: &mut Files<'_>, notes: &mut Notes) -> Vec<Rule> {
+pub(crate) fn read(
+    file: &Arc<str>,
+    text: &str,
+    maps: &BTreeMap<String, Vec<Mapping>>,
+    files: &mut Files<'_>,
+    notes: &mut Notes,
+) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let place = Place::new(file, number + 1, 1);
@@ -91,6 +100,7 @@ pub(crate) fn read(file: &Arc<str>, text: &str, files: &mut Files<'_>, notes: &m
         let mut reader = Reader {
             tokens: &tokens,
             place: &place,
+            maps,
             files,
         };
         match reader.rule() {
@@ -125,6 +135,7 @@ impl From<String> for Fault {
 struct Reader<'t, 'f, 'r> {
     tokens: &'t [Token],
     place: &'t Place,
+    maps: &'t BTreeMap<String, Vec<Mapping>>,
     files: &'f mut Files<'r>,
 }
 
@@ -185,6 +196,9 @@ impl Reader<'_, '_, '_> {
             _ => None,
         };
         let map = map.ok_or("nothing but `map=name` is expected behind the method")?;
+        if !self.maps.contains_key(map) {
+            return Err(format!("there is no map `{map}` in the `auth_ident_file`"));
+        }
         Ok(Some(map.to_owned()))
     }
 
@@ -222,8 +236,7 @@ fn collect<'t>(
             Some(Token::Word(word)) => match word.as_str() {
                 "all" => names.all = true,
                 "sameuser" => names.same = true,
-                // Of connections for replication, which PgBouncer 1.24 passes on; nobody else is meant.
-                "replication" => {}
+                "replication" => names.replication = true,
                 "samerole" | "samegroup" => return Err(format!("`{word}` is not known to PgBouncer")),
                 group if group.starts_with('+') => return Err(format!("`{group}`: groups are not known to PgBouncer")),
                 word => match word.strip_prefix('@') {
@@ -253,9 +266,10 @@ fn from_file(name: &str, names: &mut Names, depth: usize, files: &mut Files<'_>)
     };
     for line in text.lines() {
         let tokens = tokens(line);
-        if !tokens.is_empty() {
-            collect(&tokens, names, &file, depth + 1, files)?;
+        if tokens.is_empty() {
+            return Err(format!("`{name}` has a line without a name"));
         }
+        collect(&tokens, names, &file, depth + 1, files)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ pub(crate) struct Mapping {
     pub(crate) system: String,
     /// None is everybody.
     pub(crate) user: Option<String>,
+    pub(crate) place: Place,
 }
 
 /// The maps of a file, by name. A line that is none is left out with a warning, as PgBouncer does (`hba.c`,
@@ -23,7 +24,6 @@ pub(crate) fn read(file: &Arc<str>, text: &str, notes: &mut Notes) -> BTreeMap<S
             [Token::Word(map), Token::Word(system) | Token::Quoted(system), user] => {
                 let user = match user {
                     Token::Word(all) if all == "all" => Some(None),
-                    Token::Word(name) if name.starts_with('+') => None,
                     Token::Word(name) | Token::Quoted(name) => Some(Some(name.clone())),
                     Token::Comma | Token::Broken => None,
                 };
@@ -32,7 +32,7 @@ pub(crate) fn read(file: &Arc<str>, text: &str, notes: &mut Notes) -> BTreeMap<S
             _ => None,
         };
         match user {
-            Some((map, system, user)) => maps.entry(map).or_default().push(Mapping { system, user }),
+            Some((map, system, user)) => maps.entry(map).or_default().push(Mapping { system, user, place }),
             None => notes.warn(
                 &place,
                 "`map system-user database-user` is expected; the line is left out, as PgBouncer does",
@@ -49,17 +49,18 @@ mod tests {
     #[test]
     fn maps_are_read() {
         let mut notes = Notes::default();
-        let text = "# maps\none a.org someuser\none \"b c\" \"all\"\ntwo x all # everybody\ntwo x\ntwo x +group\n";
+        let text = "# maps\none a.org someuser\none \"b c\" \"all\"\ntwo x all # everybody\ntwo x\ntwo x y z\n";
         let maps = read(&"i".into(), text, &mut notes);
-        let mapping = |system: &str, user: Option<&str>| Mapping {
-            system: system.to_owned(),
-            user: user.map(str::to_owned),
+        let lines = |map: &str| {
+            let of = |mapping: &Mapping| (mapping.system.clone(), mapping.user.clone(), mapping.place.span.line);
+            maps[map].iter().map(of).collect::<Vec<_>>()
         };
+        let line = |system: &str, user: Option<&str>, line| (system.to_owned(), user.map(str::to_owned), line);
         assert_eq!(
-            maps["one"],
-            [mapping("a.org", Some("someuser")), mapping("b c", Some("all"))]
+            lines("one"),
+            [line("a.org", Some("someuser"), 2), line("b c", Some("all"), 3)]
         );
-        assert_eq!(maps["two"], [mapping("x", None)]);
+        assert_eq!(lines("two"), [line("x", None, 4)]);
         let lines: Vec<_> = notes.warnings.iter().map(|warning| warning.place.span.line).collect();
         assert_eq!(lines, [5, 6]);
     }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use tidegate_config::quoted;
 
-use crate::access::{Access, Tls, trusting};
+use crate::access::{Access, Door};
 use crate::address::unix;
 use crate::clusters::Clusters;
 use crate::files::Files;
@@ -56,50 +56,38 @@ pub(crate) fn write(
         }
     }
     let rules = Rules::read(&ini.main, files, notes);
-    if rules.is_some() {
-        for users in CONSOLE_USERS {
-            if let (Some(place), Some(_)) = (ini.main.place(users), ini.main.some_text(users)) {
-                let text = format!(
-                    "{users}: rules do not hold for the console, so with an HBA file only the gateway's own user of the system may enter, on the Unix socket"
-                );
-                notes.warn(place, text);
-            }
-        }
-    }
     let tls = transport::of_clients(&ini.main, notes);
+    let routes = routes(ini, clusters, notes);
     out.line(0, "listeners:");
-    let mut count = 0;
     for listener in &listeners {
-        let offered = if listener.is_local { Tls::Never } else { tls.offered };
-        let access = match &rules {
-            Some(rules) => Access::of_rules(&rules.hba, &rules.maps, listener.is_local, offered, notes),
-            None => of_auth_type(&ini.main, offered, notes),
+        let door = Door {
+            is_local: listener.is_local,
+            asks_certificate: tls.asks_certificate && !listener.is_local,
         };
-        let routes = routes(ini, clusters, &access, notes);
-        if routes.is_empty() {
-            if let Some(place) = listener.place.as_ref().or_else(|| ini.main.place("auth_hba_file")) {
-                let text = format!("{}: nobody may come in there, so nothing listens", listener.address);
-                notes.warn(place, text);
-            }
-            continue;
-        }
-        count += 1;
-        header(&ini.main, listener, &access, &tls, out, notes);
-        console(&ini.main, listener, rules.is_some(), out);
+        let access = match &rules {
+            Some(rules) => Access::of_rules(&rules.hba, &rules.maps, door, notes),
+            None => of_auth_type(&ini.main, door),
+        };
+        header(&ini.main, listener, &tls, out, notes);
+        console(&ini.main, listener, out);
         login.write(&access, out);
         out.line(2, "routes:");
-        for (route, place) in routes {
-            out.also(3, route, Some(&place));
+        for (route, place) in &routes {
+            out.also(3, route, Some(place));
         }
     }
-    if count == 0 && notes.mistakes.is_empty() {
-        if ini.entries().next().is_none() {
-            return notes.wrong(&login.top, "there are no databases: `[databases]` has no entry");
-        }
-        let keys = ["listen_addr", "unix_socket_dir", "auth_hba_file"];
-        let place = keys.iter().find_map(|key| ini.main.place(key)).unwrap_or(&login.top);
-        let message = "nobody can come in anywhere: see `listen_addr`, `unix_socket_dir` and `auth_hba_file`";
-        notes.wrong(place, message);
+    if !notes.mistakes.is_empty() {
+        return;
+    }
+    if routes.is_empty() {
+        return notes.wrong(&login.top, "there are no databases: `[databases]` has no entry");
+    }
+    if listeners.is_empty() {
+        let place = ["listen_addr", "unix_socket_dir"]
+            .iter()
+            .find_map(|key| ini.main.place(key));
+        let message = "nobody can come in anywhere: see `listen_addr` and `unix_socket_dir`";
+        notes.wrong(place.unwrap_or(&login.top), message);
     }
 }
 
@@ -173,41 +161,34 @@ impl Rules {
             notes.wrong(place, "`auth_type = hba` needs `auth_hba_file`");
             return Some(rules);
         };
-        if let Some((file, text)) = files.named(&name, place, notes) {
-            rules.hba = hba::read(&file, &text, files, notes);
-        }
+        let hba = files.named(&name, place, notes);
         if let (Some(name), Some(place)) = (main.some_text("auth_ident_file"), main.place("auth_ident_file"))
             && let Some((file, text)) = files.named(&name, place, notes)
         {
             rules.maps = ident::read(&file, &text, notes);
+        }
+        if let Some((file, text)) = hba {
+            rules.hba = hba::read(&file, &text, &rules.maps, files, notes);
         }
         Some(rules)
     }
 }
 
 /// What `auth_type` asks of everybody.
-fn of_auth_type(main: &Settings, tls: Tls, notes: &mut Notes) -> Access {
-    let method = match main.word("auth_type") {
-        "any" | "trust" => "trust",
-        "plain" => "password",
-        "cert" => "cert",
-        "scram-sha-256" => "scram-sha-256",
-        _ => "md5",
-    };
-    if let Some(place) = main.place("auth_type").filter(|_| main.word("auth_type") == "trust") {
-        trusting(place, notes);
+fn of_auth_type(main: &Settings, door: Door) -> Access {
+    match main.word("auth_type") {
+        // Who it is does not count: every database has a user of its own.
+        "any" => Access::of_method("trust", false),
+        "trust" => Access::of_method("trust", true),
+        "cert" if door.asks_certificate => Access::of_method("cert", true),
+        "cert" => Access::none(),
+        "plain" => Access::of_method("password", false),
+        "scram-sha-256" => Access::of_method("scram-sha-256", false),
+        _ => Access::of_method("md5", false),
     }
-    Access::of_method(method, tls)
 }
 
-fn header(
-    main: &Settings,
-    listener: &Listener,
-    access: &Access,
-    tls: &transport::Clients,
-    out: &mut Out,
-    notes: &mut Notes,
-) {
+fn header(main: &Settings, listener: &Listener, tls: &transport::Clients, out: &mut Out, notes: &mut Notes) {
     out.from(1, format!("{}:", listener.name), listener.place.as_ref());
     out.line(2, "protocol: postgres");
     out.from(
@@ -237,7 +218,7 @@ fn header(
     );
     if !listener.is_local {
         transport::keepalive(main, out);
-        tls.write(access.tls, out);
+        tls.write(out);
     }
     manners(main, out);
 }
@@ -261,19 +242,15 @@ fn manners(main: &Settings, out: &mut Out) {
     }
 }
 
-/// Who may enter the console. On a Unix socket the gateway's own user of the system always may. An HBA file may let
-/// others in from some addresses only, which cannot be said of the console.
-fn console(main: &Settings, listener: &Listener, has_rules: bool, out: &mut Out) {
-    if has_rules && !listener.is_local {
-        return;
-    }
+/// Who may enter the console. On a Unix socket the gateway's own user of the system always may.
+fn console(main: &Settings, listener: &Listener, out: &mut Out) {
     let mut line = "console: { databases: [pgbouncer]".to_owned();
     let mut has_users = false;
     for users in CONSOLE_USERS {
         let text = main.text(users);
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names: Vec<String> = names.map(quoted).collect();
-        if !names.is_empty() && !has_rules {
+        if !names.is_empty() {
             has_users = true;
             let _ = write!(line, ", {users}: [{}]", names.join(", "));
         }

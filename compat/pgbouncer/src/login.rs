@@ -5,11 +5,16 @@ use tidegate_config::quoted;
 use crate::access::Access;
 use crate::clusters::Clusters;
 use crate::files::Files;
-use crate::listeners::named;
 use crate::out::Out;
 use crate::place::{Notes, Place};
 use crate::read::{Entry, Ini};
 use crate::users;
+
+/// A line of YAML and where it comes from.
+type Line = (String, Option<Place>);
+
+/// The keys that say how users are looked up, both of `[pgbouncer]` and of `[databases]`.
+const KEYS: [&str; 3] = ["auth_user", "auth_query", "auth_dbname"];
 
 /// Where users and their secrets come from.
 pub(crate) struct Login {
@@ -17,7 +22,10 @@ pub(crate) struct Login {
     file: Option<(String, Place)>,
     /// What stands in it.
     pub(crate) secrets: BTreeMap<String, String>,
-    query: Vec<(String, Option<Place>)>,
+    /// Whom users are asked of who do not stand in it.
+    query: Vec<Line>,
+    /// The same for entries of `[databases]` that say it by themselves, by their names.
+    queries: BTreeMap<String, Vec<Line>>,
     /// The beginning of the file.
     pub(crate) top: Place,
 }
@@ -29,6 +37,7 @@ impl Login {
             file: None,
             secrets: BTreeMap::new(),
             query: Vec::new(),
+            queries: BTreeMap::new(),
             top,
         };
         let main = &ini.main;
@@ -65,71 +74,55 @@ impl Login {
         }
     }
 
-    /// Decides whom users are asked of who stand in no file: one place for all databases.
+    /// Decides whom users are asked of who stand in no file: the database that the client wants, unless one is named.
     pub(crate) fn look_up(&mut self, ini: &Ini, clusters: &Clusters<'_>, notes: &mut Notes) {
-        let main = &ini.main;
-        let asks = |entry: &&Entry| main.some_text("auth_user").is_some() || entry.settings.is_given("auth_user");
-        let Some(first) = ini.entries().find(asks) else { return };
-        let of = |key: &str| match main.some_text(key) {
-            Some(text) => (text, main.place(key)),
-            None => (first.settings.text(key), first.settings.place(key)),
-        };
-        let (user, place) = of("auth_user");
-        let wanted = Some(of("auth_dbname")).filter(|(name, _)| !name.is_empty());
-        let (target, database) = match &wanted {
-            None if first.name.value == "*" => (
-                Some(first),
-                first.settings.some_text("dbname").unwrap_or("postgres".to_owned()),
-            ),
-            None => (Some(first), first.database(&first.name.value)),
-            Some((name, _)) => {
-                let target = ini
-                    .databases
-                    .iter()
-                    .find(|entry| entry.name.value == *name)
-                    .or(ini.fallback.as_ref());
-                (target, target.map_or_else(String::new, |entry| entry.database(name)))
+        self.query = self.query(ini, None, clusters, notes);
+        for entry in ini.entries() {
+            if KEYS.iter().any(|key| entry.settings.is_given(key)) {
+                let query = self.query(ini, Some(entry), clusters, notes);
+                self.queries.insert(entry.name.value.clone(), query);
             }
-        };
-        let (Some(target), Some(place)) = (target, place) else {
-            if let Some((name, Some(place))) = &wanted {
-                notes.wrong(
-                    place,
-                    format!("auth_dbname: there is no database `{name}` in `[databases]`"),
-                );
-            }
-            return;
-        };
-        if wanted.is_none() && ini.entries().count() > 1 {
-            let name = &target.name.value;
-            let text = format!(
-                "auth_user: users are looked up in the database `{database}` of `{name}`, whatever database they want"
-            );
-            notes.warn(place, text);
         }
-        let statement = match first.settings.some_text("auth_query") {
-            Some(own) if !main.is_given("auth_query") => (own, first.settings.place("auth_query")),
-            _ => (main.text("auth_query"), main.place("auth_query")),
+    }
+
+    /// How users are looked up, for one entry or for all. What an entry does not say, `[pgbouncer]` does.
+    fn query(&self, ini: &Ini, entry: Option<&Entry>, clusters: &Clusters<'_>, notes: &mut Notes) -> Vec<Line> {
+        let of = |key: &str| {
+            let own = entry
+                .map(|entry| &entry.settings)
+                .filter(|settings| settings.is_given(key));
+            let settings = own.unwrap_or(&ini.main);
+            (settings.text(key), settings.place(key))
         };
-        let cluster = quoted(clusters.name(target));
-        self.query = vec![
-            (format!("cluster: {cluster}"), Some(target.name.place.clone())),
-            (
-                format!("database: {}", quoted(&database)),
-                Some(target.name.place.clone()),
-            ),
-            (format!("user: {}", quoted(&user)), Some(place.clone())),
-        ];
+        let [(user, place), (statement, of_statement), (wanted, of_wanted)] = KEYS.map(of);
+        let Some(place) = place.filter(|_| !user.is_empty()) else {
+            if let Some(entry) = entry {
+                let text = "auth_query and auth_dbname: they have no effect without `auth_user`, as in PgBouncer";
+                notes.warn(&entry.name.place, text);
+            }
+            return Vec::new();
+        };
+        let mut lines = Vec::new();
+        if let Some(of_wanted) = of_wanted.filter(|_| !wanted.is_empty()) {
+            let named = ini.databases.iter().find(|entry| entry.name.value == wanted);
+            let Some(target) = named.or(ini.fallback.as_ref()) else {
+                let text = format!("auth_dbname: there is no database `{wanted}` in `[databases]`");
+                notes.wrong(of_wanted, text);
+                return Vec::new();
+            };
+            let cluster = format!("cluster: {}", quoted(clusters.name(target)));
+            lines.push((cluster, Some(of_wanted.clone())));
+            let database = format!("database: {}", quoted(&target.database(&wanted)));
+            lines.push((database, Some(of_wanted.clone())));
+        }
+        lines.push((format!("user: {}", quoted(&user)), Some(place.clone())));
         match self.password(&user) {
-            Ok(Some(password)) => self
-                .query
-                .push((format!("password: {}", quoted(&password)), Some(place.clone()))),
+            Ok(Some(password)) => lines.push((format!("password: {}", quoted(&password)), Some(place.clone()))),
             Ok(None) => {}
             Err(text) => notes.warn(place, format!("auth_user: {text}")),
         }
-        let (statement, place) = statement;
-        self.query
-            .push((format!("statement: {}", quoted(&statement)), place.cloned()));
+        lines.push((format!("statement: {}", quoted(&statement)), of_statement.cloned()));
+        lines
     }
 
     /// The password of a user in the `auth_file`, with which the gateway can log in to a server.
@@ -147,22 +140,26 @@ impl Login {
     /// Writes the login of a listener.
     pub(crate) fn write(&self, access: &Access, out: &mut Out) {
         out.line(2, "login:");
-        out.line(3, format!("method: {}", access.method));
-        if !access.disabled.is_empty() {
-            out.line(3, "users:");
-            for user in &access.disabled {
-                out.line(4, named(user, "{ enabled: false }"));
-            }
-        }
+        access.write(out);
         if let Some((name, place)) = &self.file {
             out.from(3, format!("user_file: {}", quoted(name)), Some(place));
         }
-        if !self.query.is_empty() {
-            out.line(3, "query:");
-            for (line, place) in &self.query {
-                out.also(4, line, place.as_ref());
-            }
-        }
+        write_query(3, "query:", &self.query, out);
+    }
+
+    /// Writes how the users of an entry are looked up, where that is its own.
+    pub(crate) fn write_own(&self, entry: &Entry, out: &mut Out) {
+        let query = self.queries.get(&entry.name.value);
+        write_query(2, "login_query:", query.map_or(&[], Vec::as_slice), out);
+    }
+}
+
+fn write_query(depth: usize, key: &str, query: &[Line], out: &mut Out) {
+    if !query.is_empty() {
+        out.line(depth, key);
+    }
+    for (line, place) in query {
+        out.also(depth + 1, line, place.as_ref());
     }
 }
 

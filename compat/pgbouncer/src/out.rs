@@ -48,7 +48,7 @@ impl Out {
         let mut text = format!("# {title}\n");
         let mut places = vec![None];
         let comment = |depth: usize, warning: &Warning, places: &mut Vec<_>, text: &mut String| {
-            let told: String = warning.text.chars().filter(|char| !char.is_control()).collect();
+            let told: String = warning.text.chars().filter(|char| is_shown(*char)).collect();
             let _ = writeln!(text, "{}# {}: {told}", "  ".repeat(depth), shown(&warning.place));
             places.push(None);
         };
@@ -74,15 +74,20 @@ impl Line {
     }
 }
 
-/// A place without the folders, so that a comment is the same wherever the file lies.
-fn shown(place: &Place) -> String {
+/// A place without the folders, so that what is written is the same wherever the file lies.
+pub(crate) fn shown(place: &Place) -> String {
     format!("{}:{}", last(&place.file), place.span.line)
 }
 
 /// The last part of a file's name, without what would break a comment.
 pub(crate) fn last(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or(file);
-    name.chars().filter(|char| !char.is_control()).collect()
+    name.chars().filter(|char| is_shown(*char)).collect()
+}
+
+/// Whether YAML lets a comment have it.
+fn is_shown(char: char) -> bool {
+    !char.is_control() && !['\u{feff}', '\u{fffe}', '\u{ffff}'].contains(&char)
 }
 
 /// A name as a key, in which nothing is a variable.

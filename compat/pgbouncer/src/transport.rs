@@ -1,66 +1,69 @@
 use tidegate_config::quoted;
 
-use crate::access::Tls;
 use crate::out::Out;
 use crate::place::{Notes, Place};
 use crate::settings::Settings;
 
 /// TLS towards clients.
 pub(crate) struct Clients {
-    pub(crate) offered: Tls,
+    /// Whether certificates are asked for.
+    pub(crate) asks_certificate: bool,
     lines: Vec<(String, Option<Place>)>,
-    mode: Option<Place>,
 }
 
 /// Reads `client_tls_…`; what PgBouncer would not start with is a mistake (`sbuf.c`, `sbuf_tls_setup`).
 pub(crate) fn of_clients(main: &Settings, notes: &mut Notes) -> Clients {
-    let offered = match main.word("client_tls_sslmode") {
-        "disable" => Tls::Never,
-        "allow" | "prefer" => Tls::Allowed,
-        "require" => Tls::Always { checked: false },
-        _ => Tls::Always { checked: true },
-    };
+    let wanted = main.word("client_tls_sslmode");
     let mode = main.place("client_tls_sslmode").cloned();
+    let has_authorities = is_set(main, "client_tls_ca_file");
     if let Some(place) = main.place("auth_type").filter(|_| main.word("auth_type") == "cert")
-        && (offered != Tls::Always { checked: true } || !is_set(main, "client_tls_ca_file"))
+        && (wanted != "verify-full" || !has_authorities)
     {
         notes.wrong(
             place,
             "`auth_type = cert` needs `client_tls_sslmode = verify-full` and `client_tls_ca_file`",
         );
     }
-    let mut lines = Vec::new();
-    if let Some(place) = mode.as_ref().filter(|_| offered != Tls::Never) {
-        if !is_set(main, "client_tls_key_file") || !is_set(main, "client_tls_cert_file") {
-            notes.wrong(
-                place,
-                "`client_tls_key_file` and `client_tls_cert_file` are needed for that",
-            );
-        }
-        let mut files = vec![("certificate", "client_tls_cert_file"), ("key", "client_tls_key_file")];
-        if offered == (Tls::Always { checked: true }) {
-            files.push(("client_ca", "client_tls_ca_file"));
-            if !is_set(main, "client_tls_ca_file") {
-                notes.wrong(place, "`client_tls_ca_file` is needed for that");
-            }
-            lines.push(("client_auth: require".to_owned(), Some(place.clone())));
-        }
-        lines.extend(of_files(main, &files));
-        lines.extend(min_version(main, "client_tls_protocols", notes));
+    let mut clients = Clients {
+        asks_certificate: false,
+        lines: Vec::new(),
+    };
+    let Some(place) = mode.filter(|_| wanted != "disable") else {
+        return clients;
+    };
+    if !is_set(main, "client_tls_key_file") || !is_set(main, "client_tls_cert_file") {
+        notes.wrong(
+            &place,
+            "`client_tls_key_file` and `client_tls_cert_file` are needed for that",
+        );
     }
-    Clients { offered, lines, mode }
+    let is_checked = wanted.starts_with("verify");
+    if is_checked && !has_authorities {
+        notes.wrong(&place, "`client_tls_ca_file` is needed for that");
+    }
+    let mode = match wanted {
+        "allow" | "prefer" => "allow",
+        _ => "require",
+    };
+    clients.lines.push((format!("mode: {mode}"), Some(place.clone())));
+    let mut files = vec![("certificate", "client_tls_cert_file"), ("key", "client_tls_key_file")];
+    if has_authorities {
+        clients.asks_certificate = true;
+        files.push(("client_ca", "client_tls_ca_file"));
+        let asked = if is_checked { "require" } else { "optional" };
+        clients.lines.push((format!("client_auth: {asked}"), Some(place)));
+    }
+    clients.lines.extend(of_files(main, &files));
+    clients.lines.extend(min_version(main, "client_tls_protocols", notes));
+    clients
 }
 
 impl Clients {
-    /// Writes what a listener does, which the rules of an HBA file may have settled.
-    pub(crate) fn write(&self, settled: Tls, out: &mut Out) {
-        let mode = match settled {
-            Tls::Never => return,
-            Tls::Allowed => "allow",
-            Tls::Always { .. } => "require",
-        };
-        out.from(2, "tls:", self.mode.as_ref());
-        out.from(3, format!("mode: {mode}"), self.mode.as_ref());
+    /// Writes it.
+    pub(crate) fn write(&self, out: &mut Out) {
+        if let Some((_, place)) = self.lines.first() {
+            out.from(2, "tls:", place.as_ref());
+        }
         for (line, place) in &self.lines {
             out.from(3, line, place.as_ref());
         }

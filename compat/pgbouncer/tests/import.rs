@@ -310,7 +310,10 @@ fn the_table_is_true() {
             ("p.ini", &ini),
             USERS,
             ("other", "\"app\" \"secret\"\n"),
-            ("hba", "host all all all cert map=m\nlocal all all md5\n"),
+            (
+                "hba",
+                "host all all all cert map=m\nhost all all all cert\nlocal all all md5\n",
+            ),
             ("later", "host all app all cert\n"),
             ("map", "m y y\n"),
         ])
@@ -407,6 +410,7 @@ fn lines() -> impl Strategy<Value = String> {
         "listen_addr = *",
         "verbose=99",
         "é",
+        "\u{feff}",
         "\u{0}",
         "client_tls_sslmode=allow",
         "-1",

@@ -18,8 +18,8 @@ use crate::config::{
     User, UserSuffix,
 };
 use crate::console::ConsoleRules;
-use crate::peers::Peers;
 use crate::login_rules::LoginRules;
+use crate::peers::Peers;
 use crate::users::UserFile;
 
 /// Everything that PostgreSQL's rooms are told, validated and immutable.

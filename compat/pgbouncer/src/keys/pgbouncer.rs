@@ -14,7 +14,7 @@ const AUTH_TYPES: [&str; 9] = [
     "scram-sha-256",
 ];
 const TRANSPORT: &str = "the system's default is good; there is nothing to set";
-const CONSOLE: &str = "`listeners.<name>.console`, of the [console](console.md) `pgbouncer`; with `auth_type = hba` nobody but the gateway's own user of the system, on the Unix socket";
+const CONSOLE: &str = "`listeners.<name>.console`, of the [console](console.md) `pgbouncer`";
 const CIPHERS: &str = "the ciphers are those of rustls; `min_version` is what can be chosen";
 
 /// The keys of `[pgbouncer]` (`main.c`, `bouncer_params`).
@@ -166,15 +166,10 @@ pub(super) const KEYS: [Key; 102] = [
         "auth_type",
         Word(&AUTH_TYPES),
         "md5",
-        "`listeners.<name>.login.method`; `any` is `trust`, `plain` is `password`, `hba` becomes routes (see below); `ldap` and `pam` are mistakes",
+        "`listeners.<name>.login.method`, and `login.rules` for `hba` (see [above](#who-may-come-in)); `ldap` and `pam` are mistakes",
     ),
-    kept(
-        "auth_hba_file",
-        Text,
-        "",
-        "`listeners.<name>.routes` and `login.method`",
-    ),
-    kept("auth_ident_file", Text, "", "the `certificate` of routes"),
+    kept("auth_hba_file", Text, "", "`listeners.<name>.login.rules`"),
+    kept("auth_ident_file", Text, "", "`listeners.<name>.login.maps`"),
     kept("auth_file", Text, "", "`listeners.<name>.login.user_file`"),
     kept(
         "auth_user",
@@ -192,7 +187,7 @@ pub(super) const KEYS: [Key; 102] = [
         "auth_dbname",
         Database,
         "",
-        "`listeners.<name>.login.query.cluster` and `database`; without it the first entry's, where PgBouncer asks in the database that the client wants",
+        "`listeners.<name>.login.query.cluster` and `database`; without it the database that the client wants is asked",
     ),
     told("auth_ldap_options", Text, "", "", "there is no LDAP"),
     told("auth_pam_confdir", Text, "", "", "there is no PAM"),
@@ -339,16 +334,11 @@ pub(super) const KEYS: [Key; 102] = [
         "client_tls_sslmode",
         SSL_MODES,
         "disable",
-        "`listeners.<name>.tls.mode` and `client_auth`; `verify-ca` and `verify-full` are `require` with `client_auth: require`",
+        "`listeners.<name>.tls.mode` and `client_auth`; `verify-ca` and `verify-full` are `require` with `client_auth: require`, others have `optional` where there is a `client_tls_ca_file`",
     ),
     kept("client_tls_key_file", Text, "", "`listeners.<name>.tls.key`"),
     kept("client_tls_cert_file", Text, "", "`listeners.<name>.tls.certificate`"),
-    kept(
-        "client_tls_ca_file",
-        Text,
-        "",
-        "`listeners.<name>.tls.client_ca`, where certificates are checked",
-    ),
+    kept("client_tls_ca_file", Text, "", "`listeners.<name>.tls.client_ca`"),
     kept(
         "client_tls_protocols",
         Text,
