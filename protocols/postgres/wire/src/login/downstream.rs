@@ -118,6 +118,8 @@ impl Downstream {
             Some(Stored::Md5(_)) if terms.method == Method::Scram => {
                 (Stored::Scram(disguise.verifier(&terms.user)), true)
             }
+            // PostgreSQL keeps no empty password; in a file of users it stands for "none".
+            Some(Stored::Password(password)) if password.reveal().is_empty() => (disguise.stored(&terms.user), true),
             Some(stored) => (stored, false),
             None => (disguise.stored(&terms.user), true),
         };

@@ -262,8 +262,15 @@ fn an_unknown_user_keeps_its_salt() {
 #[test]
 fn empty_passwords_are_refused() {
     let empty = Stored::Password(Secret::new(""));
-    let client = terms(Credential::Password(Secret::new("")));
-    refused(client, asked(Method::Cleartext, Some(empty)), &verifier());
+    for (method, like) in [
+        (Method::Cleartext, verifier()),
+        (Method::Md5, verifier()),
+        (Method::Md5, hash()),
+        (Method::Scram, verifier()),
+    ] {
+        let client = terms(Credential::Password(Secret::new("")));
+        refused(client, asked(method, Some(empty.clone())), &like);
+    }
 }
 
 fn bound(mut client: UpstreamTerms, mut server: Terms) -> (UpstreamTerms, Terms) {
