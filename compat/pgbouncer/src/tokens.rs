@@ -1,3 +1,5 @@
+use tidegate_postgres_wire::user_list;
+
 use crate::ini::is_space;
 
 /// A word of an HBA file.
@@ -21,7 +23,7 @@ pub(crate) fn tokens(line: &str) -> Vec<Token> {
         (token, rest) = match rest.chars().next() {
             None | Some('#') => return found,
             Some(',') => (Token::Comma, &rest[1..]),
-            Some('"') => match quoted(&rest[1..]) {
+            Some('"') => match user_list::quoted(rest) {
                 Some((name, rest)) => (Token::Quoted(name), rest),
                 None => (Token::Broken, ""),
             },
@@ -34,22 +36,6 @@ pub(crate) fn tokens(line: &str) -> Vec<Token> {
         };
         found.push(token);
         rest = rest.trim_start_matches(is_space);
-    }
-}
-
-fn quoted(mut rest: &str) -> Option<(String, &str)> {
-    let mut name = String::new();
-    loop {
-        let end = rest.find('"')?;
-        name.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, rest)),
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tidegate_postgres_wire::user_list;
+
 use crate::ini::is_space;
 use crate::place::{Notes, Place};
 
@@ -17,7 +19,7 @@ pub(crate) fn read(file: &Arc<str>, text: &str, notes: &mut Notes) -> BTreeMap<S
             continue;
         }
         let place = Place::new(file, number + 1, 1);
-        match pair(line) {
+        match user_list::pair(line) {
             Some((user, secret)) if user.len() > LONGEST[0] || secret.len() > LONGEST[1] => {
                 notes.wrong(&place, "the name is longer than 127 bytes, or the secret than 2047");
             }
@@ -27,30 +29,6 @@ pub(crate) fn read(file: &Arc<str>, text: &str, notes: &mut Notes) -> BTreeMap<S
         }
     }
     users
-}
-
-fn pair(line: &str) -> Option<(String, String)> {
-    let (user, rest) = quoted(line)?;
-    let (secret, _) = quoted(rest.trim_start_matches(is_space))?;
-    Some((user, secret))
-}
-
-/// A quoted word; two quotes inside stand for one.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix('"')?;
-    let mut word = String::new();
-    loop {
-        let end = rest.find('"')?;
-        word.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                word.push('"');
-                rest = more;
-            }
-            None => return Some((word, rest)),
-        }
-    }
 }
 
 #[cfg(test)]

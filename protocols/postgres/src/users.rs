@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use tidegate_postgres_wire::login::Stored;
+use tidegate_postgres_wire::user_list;
 
 /// A file of users, in the form of PgBouncer's `auth_file`: lines of `"user" "secret"`. It is read again when it changes.
 #[derive(Debug)]
@@ -70,7 +71,8 @@ fn read(path: &Path) -> Result<Users, UserFileError> {
         if line.is_empty() || line.starts_with(';') || line.starts_with('#') {
             continue;
         }
-        let (user, secret) = pair(line).ok_or_else(|| UserFileError::Line {
+        let named = user_list::pair(line).filter(|(user, _)| !user.is_empty());
+        let (user, secret) = named.ok_or_else(|| UserFileError::Line {
             file: file(),
             line: number + 1,
         })?;
@@ -80,53 +82,4 @@ fn read(path: &Path) -> Result<Users, UserFileError> {
         modified: Some(modified),
         stored,
     })
-}
-
-/// Two quoted words; what follows them is ignored, as PgBouncer does.
-fn pair(line: &str) -> Option<(String, String)> {
-    let (user, rest) = quoted(line)?;
-    let (secret, _) = quoted(rest.trim_start())?;
-    (!user.is_empty()).then_some((user, secret))
-}
-
-/// A quoted word; two quotes inside stand for one.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix('"')?;
-    let mut word = String::new();
-    loop {
-        let end = rest.find('"')?;
-        word.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                word.push('"');
-                rest = more;
-            }
-            None => return Some((word, rest)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(line: &str, expected: Option<(&str, &str)>) {
-        let found = pair(line);
-        assert_eq!(
-            found.as_ref().map(|(u, s)| (u.as_str(), s.as_str())),
-            expected,
-            "{line}"
-        );
-    }
-
-    #[test]
-    fn lines() {
-        check(r#""app" "secret""#, Some(("app", "secret")));
-        check(r#""app" "" comment"#, Some(("app", "")));
-        check(r#""a""b" "it""s""#, Some((r#"a"b"#, r#"it"s"#)));
-        for wrong in ["app secret", r#""app""#, r#""app" "secret"#, r#""" "x""#, ""] {
-            check(wrong, None);
-        }
-    }
 }

@@ -21,6 +21,7 @@ mod options;
 pub mod rename;
 pub mod sqlstate;
 mod startup;
+pub mod user_list;
 mod version;
 
 pub use bind::Bound;
