@@ -4,6 +4,7 @@ mod metrics;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -11,6 +12,7 @@ use serde_json::Value as Json;
 use tidegate_admin::{Reloaded, Source, Version};
 use tidegate_config::{Document, Mistake, diff, effective};
 use tidegate_engine::{Answer, Asker, Engine, EngineError, ListenerView, RoomView, VirtualDatabase};
+use tidegate_pgbouncer::console::Sums;
 use tidegate_postgres::Postgres;
 use tidegate_telemetry::{LogHandle, Registry};
 use tokio::sync::Mutex;
@@ -116,6 +118,16 @@ impl Gateway {
     /// Who asks for the end of the process asks here.
     pub(crate) fn endings(&self) -> &Endings {
         &self.endings
+    }
+
+    /// What clients of PostgreSQL have come to since the process began.
+    pub(crate) fn sums(&self) -> Sums {
+        Sums::all(&console::totals(&self.protocols))
+    }
+
+    /// How often that is to be logged.
+    pub(crate) async fn stats_period(&self) -> Option<Duration> {
+        self.force.lock().await.loaded.config.log.stats.limit()
     }
 
     /// Whether sessions stand still.

@@ -1,8 +1,9 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidegate_admin::Admin;
-use tidegate_telemetry::{LogHandle, Registry};
+use tidegate_pgbouncer::phrases::{self, Event};
+use tidegate_telemetry::{Dialect, LogHandle, Registry, Told};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -22,6 +23,8 @@ const CONTROL_THREADS: usize = 2;
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a changed file must stay as it is before it is read, so that nobody reads half of it.
 const SETTLE: Duration = Duration::from_millis(200);
+/// How often it is looked whether the numbers are to be logged.
+const STATS_LOOK: Duration = Duration::from_secs(1);
 /// How long tasks of the control plane may take to end.
 const CONTROL_END: Duration = Duration::from_secs(1);
 
@@ -36,11 +39,11 @@ pub(crate) fn run(origin: &Origin) -> Exit {
             return Exit::Mistakes;
         }
     };
-    let log = match tidegate_telemetry::init(&loaded.config.log) {
+    let log = match tidegate_telemetry::init_as(&loaded.config.log, dialect(origin)) {
         Ok(log) => log,
         Err(error) => return cannot_start(&error),
     };
-    tracing::info!(config = %origin.path().display(), "{}", version::line());
+    tracing::info!(name: "started", config = %origin.path().display(), "{}", version::line());
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -51,6 +54,30 @@ pub(crate) fn run(origin: &Origin) -> Exit {
         Err(error) => return cannot_start(&error),
     };
     on_control_plane(|| serve(origin, (loaded, plan), registry, Some(log.handle.clone()), || ()))
+}
+
+/// With PgBouncer's files the log is in PgBouncer's words.
+fn dialect(origin: &Origin) -> Option<Arc<dyn Dialect>> {
+    match origin {
+        Origin::Own(_) => None,
+        Origin::PgBouncer(_) => Some(Arc::new(Phrases(std::process::id()))),
+    }
+}
+
+/// PgBouncer's log, of the process of this number.
+struct Phrases(u32);
+
+impl Dialect for Phrases {
+    fn lines(&self, told: &Told<'_>) -> String {
+        let event = Event {
+            at: told.at,
+            level: told.level,
+            name: told.name,
+            message: told.message,
+            fields: &told.fields,
+        };
+        phrases::lines(&event, self.0)
+    }
 }
 
 /// With huge pages memory comes 2 MiB at a time, for clients that weigh 2 KiB, and a command costs no less. The allocator
@@ -120,6 +147,7 @@ pub(crate) async fn serve(
         }
     }
     tasks.spawn(gateway.watch_health());
+    tasks.spawn(tell_stats(Arc::clone(&gateway)));
     tasks.spawn(watch_files(Arc::clone(&gateway)));
     started();
     let exit = signals.follow(&gateway).await;
@@ -136,6 +164,24 @@ pub(crate) fn cannot_start(error: &dyn std::fmt::Display) -> Exit {
     tracing::error!(%error, "cannot start");
     eprintln!("tidegate: {error}");
     Exit::CannotStart
+}
+
+/// Logs what clients have come to, as often as the configuration wants it.
+async fn tell_stats(gateway: Arc<Gateway>) {
+    let (mut before, mut since) = (gateway.sums(), Instant::now());
+    loop {
+        tokio::time::sleep(STATS_LOOK).await;
+        let elapsed = since.elapsed();
+        if gateway.stats_period().await.is_none_or(|period| elapsed < period) {
+            continue;
+        }
+        let now = gateway.sums();
+        let average = now.averages(&before, elapsed);
+        (before, since) = (now, Instant::now());
+        tracing::info!(name: "stats", target: "tidegate::stats", transactions = average.transactions, queries = average.queries,
+            received = average.received, sent = average.sent, transaction_us = average.transaction_us,
+            query_us = average.query_us, wait_us = average.wait_us, "in a second, or each");
+    }
 }
 
 /// Looks at the configuration's files and at the certificates again and again.

@@ -57,7 +57,10 @@ impl Signals {
                 exit = &mut end => return exit,
                 sign = self.next() => match sign {
                     // It logs what came of it.
-                    Sign::Hangup => drop(gateway.reload().await),
+                    Sign::Hangup => {
+                        heard(sign, "reload");
+                        drop(gateway.reload().await);
+                    }
                     sign => if let Some(exit) = self.obey(sign, gateway) {
                         return exit;
                     },
@@ -85,34 +88,36 @@ impl Signals {
                 if endings.asked() == Some(Ending::Now) {
                     return Some(at_once(sign));
                 }
-                tracing::info!(signal = sign.name(), "ending at once");
+                heard(sign, "now");
                 endings.ask(Ending::Now);
             }
             (Sign::Terminate | Sign::Interrupt, Meaning::Own) => {
                 if endings.asked().is_some_and(|asked| asked != Ending::WhenClientsLeave) {
                     return Some(at_once(sign));
                 }
-                tracing::info!(signal = sign.name(), "asked to drain");
+                heard(sign, "wait_for_servers");
                 endings.ask(Ending::WhenServersRest);
             }
             (Sign::Terminate | Sign::Interrupt, Meaning::PgBouncer) => {
-                let ending = match endings.asked() {
+                let (ending, meaning) = match endings.asked() {
                     Some(Ending::Now) => return Some(at_once(sign)),
-                    Some(_) => Ending::Now,
+                    Some(_) => (Ending::Now, "again"),
                     // Who is suspended would never leave.
-                    None if gateway.is_suspended() => Ending::Now,
-                    None if sign == Sign::Terminate => Ending::WhenClientsLeave,
-                    None => Ending::WhenServersRest,
+                    None if gateway.is_suspended() => (Ending::Now, "now"),
+                    None if sign == Sign::Terminate => (Ending::WhenClientsLeave, "wait_for_clients"),
+                    None => (Ending::WhenServersRest, "wait_for_servers"),
                 };
-                tracing::info!(
-                    signal = sign.name(),
-                    ?ending,
-                    "asked to end; another signal ends at once"
-                );
+                heard(sign, meaning);
                 endings.ask(ending);
             }
-            (Sign::User1, Meaning::PgBouncer) => gateway.command(sign.name(), "PAUSE"),
-            (Sign::User2, Meaning::PgBouncer) => gateway.command(sign.name(), "RESUME"),
+            (Sign::User1, Meaning::PgBouncer) => {
+                heard(sign, "pause");
+                gateway.command(sign.name(), "PAUSE");
+            }
+            (Sign::User2, Meaning::PgBouncer) => {
+                heard(sign, "resume");
+                gateway.command(sign.name(), "RESUME");
+            }
             (Sign::Hangup | Sign::User1 | Sign::User2, _) => {
                 tracing::info!(signal = sign.name(), "ignored; the console has PAUSE and RESUME");
             }
@@ -143,6 +148,10 @@ impl Sign {
             Self::Terminate => 15,
         }
     }
+}
+
+fn heard(sign: Sign, meaning: &str) {
+    tracing::info!(name: "signal", signal = sign.name(), meaning, "a signal");
 }
 
 /// Nothing more is waited for.

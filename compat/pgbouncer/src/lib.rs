@@ -22,6 +22,7 @@ mod login;
 mod network;
 mod out;
 mod peers;
+pub mod phrases;
 mod place;
 mod pools;
 mod read;
@@ -153,18 +154,45 @@ fn configuration(name: &str, ini: &Ini, files: &mut Files<'_>, notes: &mut Notes
     out
 }
 
+/// What the gateway tells of connections, and the keys that say whether.
+const TOLD: [(&str, &str); 3] = [
+    ("log_connections", "tidegate_postgres::told::opened"),
+    ("log_disconnections", "tidegate_postgres::told::closed"),
+    ("log_pooler_errors", "tidegate_postgres::told::refused"),
+];
+
 fn log(ini: &Ini, out: &mut Out) {
-    let (file, verbose) = (ini.main.some_text("logfile"), ini.main.number("verbose"));
-    if file.is_none() && verbose <= 0 {
-        return;
+    let verbose = ini.main.number("verbose");
+    let level = match verbose {
+        ..=0 => "info",
+        1 => "debug",
+        _ => "trace",
+    };
+    let is_told = |(key, _): &&(&str, &str)| ini.main.number(key) != 0;
+    let told: Vec<_> = TOLD.iter().filter(is_told).collect();
+    let mut levels = vec![level.to_owned()];
+    if told.len() == TOLD.len() {
+        levels.push("tidegate_postgres::told=debug".to_owned());
+    } else {
+        let level_of = |told: &(&str, &str)| if is_told(&told) { "debug" } else { "off" };
+        levels.extend(TOLD.iter().map(|told| format!("{}={}", told.1, level_of(told))));
     }
     out.line(0, "log:");
-    if verbose > 0 {
-        let level = if verbose == 1 { "debug" } else { "trace" };
-        out.from(1, format!("level: {level}"), ini.main.place("verbose"));
-    }
-    if let Some(file) = file {
+    out.from(
+        1,
+        format!("level: {}", quoted(&levels.join(","))),
+        ini.main.place("verbose"),
+    );
+    if let Some(file) = ini.main.some_text("logfile") {
         out.from(1, format!("output: {}", quoted(&file)), ini.main.place("logfile"));
+    }
+    if ini.main.number("log_stats") != 0 {
+        let seconds = u64::try_from(ini.main.number("stats_period")).unwrap_or(0);
+        out.from(
+            1,
+            format!("stats: {}", period(seconds * value::SECOND)),
+            ini.main.place("stats_period"),
+        );
     }
 }
 

@@ -69,6 +69,7 @@ fn a_rich_configuration_as_text() {
 fn what_is_absent_is_as_in_pgbouncer() {
     let imported = imported(&[("p.ini", "[databases]\na=\n[pgbouncer]\nauth_file=u\n"), USERS]);
     let expected = json!({
+        "log": { "level": "info,tidegate_postgres::told=debug", "stats": "60s" },
         "listeners": { "unix": {
             "protocol": "postgres",
             "address": "unix:/tmp/.s.PGSQL.6432",
@@ -266,7 +267,7 @@ fn sockets_without_files() {
 #[test]
 fn a_second_main_section_begins_anew() {
     let imported = imported(&[("p.ini", &format!("[pgbouncer]\nverbose = 1\n{}", small(""))), USERS]);
-    assert!(json(&imported).get("log").is_none());
+    assert_eq!(json(&imported)["log"]["level"], "info,tidegate_postgres::told=debug");
     assert_eq!(
         warnings(&imported),
         ["p.ini:5: [pgbouncer] a second time: what the section at p.ini:1 says has no effect, as in PgBouncer"]
@@ -285,7 +286,15 @@ fn sample(name: &str, kind: Kind) -> (&'static str, &'static str) {
         ("auth_dbname", _) => ("other", ""),
         ("client_tls_protocols" | "server_tls_protocols", _) => ("tlsv1.3", ""),
         ("client_tls_sslmode" | "server_tls_sslmode", _) => ("require", ""),
-        ("max_prepared_statements" | "tcp_keepalive", _) => ("0", ""),
+        (
+            "max_prepared_statements"
+            | "tcp_keepalive"
+            | "log_connections"
+            | "log_disconnections"
+            | "log_pooler_errors"
+            | "log_stats",
+            _,
+        ) => ("0", ""),
         ("pool_mode", _) => ("statement", ""),
         ("host", _) => ("10.0.0.1", ""),
         ("load_balance_hosts", _) => ("disable", ""),

@@ -47,10 +47,11 @@ where
     }
 }
 
+/// What an event says.
 #[derive(Default)]
-struct Fields {
-    message: String,
-    others: Map<String, Json>,
+pub(crate) struct Fields {
+    pub(crate) message: String,
+    pub(crate) others: Map<String, Json>,
 }
 
 impl Fields {

@@ -1,10 +1,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tidegate_base::Period;
 use tracing::{Dispatch, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
@@ -15,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, reload};
 
 use crate::Registry;
+use crate::dialect::{Dialect, DialectLines};
 use crate::exposition::{Collect, Exposition, SampleKind};
 use crate::json::JsonLines;
 use crate::level::LogLevel;
@@ -33,6 +36,8 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// `stderr`, `stdout`, or the path of a file to append to.
     pub output: LogOutput,
+    /// How often a line says what clients have come to since the last one, where a protocol counts that. 0 means never.
+    pub stats: Period,
 }
 
 /// How a log line is written.
@@ -155,6 +160,11 @@ pub enum LogError {
 
 /// Sets up the logs of this process, once.
 pub fn init(config: &LogConfig) -> Result<Logs, LogError> {
+    init_as(config, None)
+}
+
+/// The same, with lines for people as a dialect has them.
+pub fn init_as(config: &LogConfig, dialect: Option<Arc<dyn Dialect>>) -> Result<Logs, LogError> {
     let (sink, colour) = sink(&config.output)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
@@ -162,7 +172,7 @@ pub fn init(config: &LogConfig) -> Result<Logs, LogError> {
         .thread_name("log")
         .finish(sink);
     let dropped = writer.error_counter();
-    let (subscriber, handle) = subscriber(config, BoxMakeWriter::new(writer), colour, SystemTime::now);
+    let (subscriber, handle) = subscriber_as(config, BoxMakeWriter::new(writer), colour, SystemTime::now, dialect);
     tracing::dispatcher::set_global_default(Dispatch::new(subscriber)).map_err(|_| LogError::AlreadySet)?;
     Ok(Logs {
         handle,
@@ -178,11 +188,23 @@ pub fn subscriber(
     colour: bool,
     now: fn() -> SystemTime,
 ) -> (impl Subscriber + Send + Sync + 'static, LogHandle) {
+    subscriber_as(config, writer, colour, now, None)
+}
+
+/// The same, in a dialect.
+pub fn subscriber_as(
+    config: &LogConfig,
+    writer: BoxMakeWriter,
+    colour: bool,
+    now: fn() -> SystemTime,
+    dialect: Option<Arc<dyn Dialect>>,
+) -> (impl Subscriber + Send + Sync + 'static, LogHandle) {
     let (filter, handle) = reload::Layer::new(config.level.targets());
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour);
-    let lines = match config.format {
-        LogFormat::Text => layer.with_timer(Stamp(now)).boxed(),
-        LogFormat::Json => layer.event_format(JsonLines { now }).boxed(),
+    let lines = match (config.format, dialect) {
+        (LogFormat::Text, None) => layer.with_timer(Stamp(now)).boxed(),
+        (LogFormat::Text, Some(dialect)) => layer.event_format(DialectLines { dialect, now }).boxed(),
+        (LogFormat::Json, _) => layer.event_format(JsonLines { now }).boxed(),
     };
     (
         tracing_subscriber::registry().with(filter).with(lines),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_base::Secret;
-use tidegate_telemetry::{LogConfig, LogFormat, LogHandle, LogOutput, subscriber};
+use tidegate_telemetry::{Dialect, LogConfig, LogFormat, LogHandle, LogOutput, Told, subscriber, subscriber_as};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 #[derive(Clone, Default)]
@@ -70,6 +70,48 @@ fn text_is_plain_and_hides_secrets() {
     );
 }
 
+struct Shout;
+
+impl Dialect for Shout {
+    fn lines(&self, event: &Told<'_>) -> String {
+        if event.name == "whisper" {
+            return String::new();
+        }
+        format!(
+            "{} {} of {}!\n",
+            event.level,
+            event.message.to_uppercase(),
+            event.field("size")
+        )
+    }
+}
+
+#[test]
+fn lines_for_people_can_be_of_another_dialect() {
+    for (format, is_shouted) in [(LogFormat::Text, true), (LogFormat::Json, false)] {
+        let lines = Lines::default();
+        let config = LogConfig {
+            format,
+            ..LogConfig::default()
+        };
+        let writer = lines.clone();
+        let dialect: Option<Arc<dyn Dialect>> = Some(Arc::new(Shout));
+        let (subscriber, _) = subscriber_as(
+            &config,
+            BoxMakeWriter::new(move || writer.clone()),
+            false,
+            noon,
+            dialect,
+        );
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "tidegate", size = 3, "fish");
+            tracing::info!(name: "whisper", target: "tidegate", "nothing");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text == "WARN FISH of 3!\n", is_shouted, "{text}");
+    }
+}
+
 #[test]
 fn levels_hold_for_parts_and_change_while_running() {
     check(
@@ -88,14 +130,14 @@ fn levels_hold_for_parts_and_change_while_running() {
 
 #[test]
 fn the_configuration_reads_and_writes() {
-    let text = r#"{"level":"info,tidegate_net=debug","format":"json","output":"/tmp/x.log"}"#;
+    let text = r#"{"level":"info,tidegate_net=debug","format":"json","output":"/tmp/x.log","stats":"1m"}"#;
     let config: LogConfig = serde_json::from_str(text).unwrap();
     assert_eq!(config.output, LogOutput::File("/tmp/x.log".into()));
     assert_eq!(serde_json::to_string(&config).unwrap(), text);
     let default: LogConfig = serde_json::from_str("{}").unwrap();
     assert_eq!(
         serde_json::to_string(&default).unwrap(),
-        r#"{"level":"info","format":"text","output":"stderr"}"#
+        r#"{"level":"info","format":"text","output":"stderr","stats":"0"}"#
     );
     for wrong in [r#"{"level":"inof"}"#, r#"{"format":"xml"}"#, r#"{"outptu":"stderr"}"#] {
         assert!(serde_json::from_str::<LogConfig>(wrong).is_err(), "{wrong}");

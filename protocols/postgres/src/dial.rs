@@ -101,6 +101,11 @@ impl<'w> Way<'w> {
 }
 
 impl DialError {
+    /// Whether the server was reached and has not let the gateway in.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Login(_))
+    }
+
     /// Whether another attempt makes sense: the server may be about to come up.
     fn is_passing(&self) -> bool {
         match self {

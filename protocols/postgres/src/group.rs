@@ -105,7 +105,9 @@ impl Group {
         for pool in self.pools.borrow().iter() {
             pool.pool.set_limits(self.limits());
             if is_paused {
-                drop(pool.pool.clear());
+                for server in pool.pool.clear() {
+                    server.because("it is paused");
+                }
             }
         }
         true
@@ -115,7 +117,9 @@ impl Group {
     pub(crate) fn renew(&self, now: Instant) {
         self.renewed.set(Some(now));
         for pool in self.pools.borrow().iter() {
-            drop(pool.pool.renew(now));
+            for server in pool.pool.renew(now) {
+                server.because("it is made anew");
+            }
         }
     }
 
@@ -125,7 +129,7 @@ impl Group {
     }
 
     /// The bounds of its pools.
-    fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         let limits = self.rules.borrow().limits_of(&self.route.user);
         let size = if self.is_paused.get() { 0 } else { limits.size };
         Limits { size, ..limits }

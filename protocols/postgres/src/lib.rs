@@ -26,6 +26,7 @@ mod server;
 mod session;
 mod settings;
 mod statements;
+mod told;
 mod totals;
 mod users;
 

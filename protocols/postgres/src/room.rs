@@ -26,6 +26,7 @@ use crate::server::{Need, Server, ServerLease, unavailable};
 use crate::session::{Canceller, Session, Shared, clean};
 use crate::settings::{Settings, SettingsTable};
 use crate::statements::{Interner, Verbs};
+use crate::told::Opened;
 
 /// A group that nobody used for so long, and that holds no connection, is forgotten.
 const GROUP_IDLE: Duration = Duration::from_secs(60);
@@ -135,8 +136,9 @@ impl PostgresRoom {
                         .map(|stream| (stream, opened.ready, opened.set))
                         .map_err(|_| unavailable("out of sockets")),
                     Ok(Err(error)) => {
-                        tracing::warn!(cluster = %group.route.cluster, endpoint = %order.endpoint.address,
-                            database = %order.database, user = %order.user, %error, "cannot open a server connection");
+                        tracing::warn!(name: "server not opened", cluster = %group.route.cluster,
+                            endpoint = %order.endpoint.address, database = %order.database, user = %order.user,
+                            refused = error.is_refusal(), %error, "cannot open a server connection");
                         Err(error.refusal(&order.endpoint, order.verbose))
                     }
                     Err(_) => Err(unavailable("the gateway is going down")),
@@ -149,6 +151,8 @@ impl PostgresRoom {
                         let begins = (started, room.settings.intern(base));
                         let mut server = Server::new(stream, ready, begins, Arc::clone(&pool.endpoint), now);
                         server.has_begun = !order.rules.connect_query.is_empty();
+                        let lifetime = group.limits().max_lifetime;
+                        server.told = Opened::tell(&group.route, &pool.endpoint.address, lifetime);
                         group.learn_greeting(&server);
                         pool.pool.opened(Box::new(server), now);
                     }
@@ -414,10 +418,18 @@ impl Room for PostgresRoom {
             group.forget_gone();
             group.move_lines();
             for pool in group.pools() {
-                drop(
-                    pool.pool
-                        .expire(now, |server| server.is_well(&mut Context::from_waker(Waker::noop()))),
-                );
+                let expired = pool
+                    .pool
+                    .expire(now, |server| server.is_well(&mut Context::from_waker(Waker::noop())));
+                let lifetime = group.limits().max_lifetime;
+                for server in expired {
+                    let is_old = lifetime.is_some_and(|lifetime| now.duration_since(server.opened) >= lifetime);
+                    server.because(if is_old {
+                        "its lifetime is over"
+                    } else {
+                        "it was idle for too long"
+                    });
+                }
                 if pool.endpoint.is_well() {
                     self.open_wanted(&group, &pool, false);
                 }

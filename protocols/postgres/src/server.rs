@@ -17,6 +17,7 @@ use crate::batch::Batch;
 use crate::expected::Expected;
 use crate::settings::Settings;
 use crate::statements::{Prepared, Statement};
+use crate::told::Opened;
 
 /// How often an idle server may say something before it is taken for ill.
 const MOST_ASIDES: usize = 16;
@@ -88,6 +89,8 @@ pub(crate) struct Server {
     /// When the first request of the transaction that is open was sent.
     pub(crate) entered: Option<Instant>,
     pub(crate) opened: Instant,
+    /// Tells of its end.
+    pub(crate) told: Option<Box<Opened>>,
 }
 
 /// A change of a client's names, to be made when its completion reaches the client.
@@ -175,6 +178,14 @@ impl Server {
             exchanges: 0,
             entered: None,
             opened: now,
+            told: None,
+        }
+    }
+
+    /// Says why it is closed, for the log.
+    pub(crate) fn because(&self, why: &'static str) {
+        if let Some(told) = &self.told {
+            told.because(why);
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use layout::{flatten, host_and_port, layout};
 
 use super::Gateway;
-use crate::registry::POSTGRES;
+use crate::registry::{POSTGRES, Protocols};
 use crate::version::VERSION;
 
 /// The gateway as its console knows it.
@@ -117,8 +117,7 @@ impl Subject for Post {
 
     fn totals(&self) -> Vec<Totals> {
         let gateway = self.gateway.upgrade();
-        let totals = gateway.map(|gateway| gateway.protocols.postgres().totals());
-        totals.into_iter().flatten().map(of_group).collect()
+        gateway.map_or_else(Vec::new, |gateway| totals(&gateway.protocols))
     }
 
     fn peers(&self) -> Vec<PeerOf> {
@@ -213,6 +212,11 @@ fn of_peer(peer: tidegate_postgres::PeerView) -> PeerOf {
         active: peer.active,
         waiting: peer.waiting,
     }
+}
+
+/// What clients of each group have come to.
+pub(super) fn totals(protocols: &Protocols) -> Vec<Totals> {
+    protocols.postgres().totals().into_iter().map(of_group).collect()
 }
 
 fn of_group(group: tidegate_postgres::Totals) -> Totals {

@@ -145,11 +145,11 @@ impl<S: Subject> Console<S> {
     }
 
     async fn set(&self, key: String, value: String) -> Result<Answer, Refusal> {
-        let said = format!("SET {key}={value}");
+        let done = format!("SET {key}={value}");
         match self.subject.set(key, value).await {
-            Ok(more) => Ok(Answer {
-                notices: std::iter::once(said).chain(more).collect(),
-                ..Answer::done("SET")
+            Ok(notices) => Ok(Answer {
+                notices,
+                ..Answer::done(done)
             }),
             Err(mistakes) => Err(Refusal::new(
                 Reason::Invalid,

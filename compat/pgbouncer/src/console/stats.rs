@@ -165,6 +165,20 @@ fn numbers(sums: &Sums) -> [u64; 11] {
 }
 
 impl Sums {
+    /// All of these together.
+    pub fn all(totals: &[Totals]) -> Self {
+        totals.iter().fold(Self::default(), |mut sum, totals| {
+            sum.add(&totals.sums);
+            sum
+        })
+    }
+
+    /// What they have grown by since they were `before`: counts for a second, times for what they were spent on.
+    #[must_use]
+    pub fn averages(&self, before: &Self, since: Duration) -> Self {
+        average(self, before, since)
+    }
+
     fn add(&mut self, other: &Self) {
         self.assignments += other.assignments;
         self.transactions += other.transactions;

@@ -142,12 +142,11 @@ pub(super) const KEYS: [Key; 102] = [
         "",
         "log lines carry no such name; nothing to do",
     ),
-    told(
+    kept(
         "stats_period",
         Integer,
         "60",
-        "",
-        "[metrics](observing.md) are counters; whoever reads them makes averages",
+        "`log.stats`; the averages of the console are of a minute",
     ),
     kept(
         "max_prepared_statements",
@@ -200,34 +199,25 @@ pub(super) const KEYS: [Key; 102] = [
     ),
     told("syslog_ident", Text, "pgbouncer", "", "there is no syslog"),
     told("syslog_facility", Text, "daemon", "", "there is no syslog"),
-    told(
+    kept(
         "log_connections",
         Integer,
         "1",
-        "1",
-        "what is logged is chosen by `log.level`",
+        "`log.level`, of `tidegate_postgres::told::opened`",
     ),
-    told(
+    kept(
         "log_disconnections",
         Integer,
         "1",
-        "1",
-        "what is logged is chosen by `log.level`",
+        "`log.level`, of `tidegate_postgres::told::closed`",
     ),
-    told(
+    kept(
         "log_pooler_errors",
         Integer,
         "1",
-        "1",
-        "what is logged is chosen by `log.level`",
+        "`log.level`, of `tidegate_postgres::told::refused`",
     ),
-    told(
-        "log_stats",
-        Integer,
-        "1",
-        "0",
-        "[metrics](observing.md) say it, and not the log",
-    ),
+    kept("log_stats", Integer, "1", "`log.stats`"),
     kept("verbose", Integer, "0", "`log.level`: 1 is `debug`, more is `trace`"),
     kept("admin_users", Text, "", CONSOLE),
     kept("stats_users", Text, "", CONSOLE),

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidegate_base::{Kind, Origin, Reason, Refusal};
 use tidegate_engine::{Admitted, Cores, Downstream, SessionError};
@@ -16,6 +17,7 @@ use crate::Postgres;
 use crate::console::IsOwnUser;
 use crate::plan::ListenerRules;
 use crate::room::CancelRequest;
+use crate::told::{Farewell, Newcomer};
 
 /// How much of a hello is read at once.
 const READ: usize = 2 * 1024;
@@ -28,6 +30,10 @@ pub(super) struct Hello {
     pub(super) held: Vec<u8>,
     pub(super) identity: Option<Identity>,
     pub(super) peer: Peer,
+    /// When it came.
+    pub(super) since: Instant,
+    /// The database and the user that it asked for.
+    pub(super) asked: (String, String),
 }
 
 /// What a client wants once it has said hello.
@@ -51,13 +57,15 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         refusal,
         cores,
         leaving,
-        ..
+        accepted,
     } = downstream;
     let mut hello = Hello {
         stream,
         held: Vec::new(),
         identity: None,
         peer,
+        since: accepted,
+        asked: Default::default(),
     };
     let tls = listener.tls.as_deref();
     let startup = match hello.wish(tls).await? {
@@ -68,6 +76,8 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         }
         Wish::Start(startup) => startup,
     };
+    hello.asked = (startup.database().to_owned(), startup.user().to_owned());
+    hello.newcomer().asks(hello.stream.tls().is_some());
     if let Some(refusal) = refusal {
         return hello.refuse(&refusal, Kind::Limit).await;
     }
@@ -115,7 +125,10 @@ async fn seat(
     let proven = match log_in(postgres, &mut hello, rules, listener, &startup, &route).await? {
         Answerer::Proven(proven) => proven,
         Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
-        Answerer::Gone => return Ok(Admitted::Finished),
+        Answerer::Gone => {
+            hello.newcomer().ends(&Farewell::Left);
+            return Ok(Admitted::Finished);
+        }
     };
     if postgres.orders().disables(&route.cluster, &route.database) {
         let text = format!("database \"{}\" does not allow connections", startup.database());
@@ -299,8 +312,19 @@ impl Hello {
             .map_err(|error| SessionError::downstream(&error))
     }
 
+    /// Who it is, for the log.
+    pub(super) fn newcomer(&self) -> Newcomer<'_> {
+        Newcomer {
+            peer: &self.peer,
+            database: &self.asked.0,
+            user: &self.asked.1,
+            since: self.since,
+        }
+    }
+
     /// Turns the client away in PostgreSQL's words.
     pub(super) async fn refuse(&mut self, refusal: &Refusal, kind: Kind) -> Result<Admitted, SessionError> {
+        self.newcomer().ends(&Farewell::Told(Box::new(refusal.clone())));
         let mut out = Vec::new();
         backend::refusal(&mut out, Severity::Fatal, refusal);
         self.say(&out).await?;

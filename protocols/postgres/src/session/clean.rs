@@ -28,6 +28,7 @@ pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool 
         if !lease.expected.is_quiet() && !lease.may_finish {
             let _ = cancel(rules, &endpoint, process, &secret).await;
         }
+        lease.because("its client left it at work");
         return false;
     }
     let needs_reset = lease.pinned || lease.tainted;

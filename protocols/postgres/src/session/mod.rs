@@ -43,6 +43,7 @@ use crate::room::PostgresRoom;
 use crate::server::{ServerLease, ServerSeat};
 use crate::settings::Settings;
 use crate::statements::Names;
+use crate::told::Farewell;
 use shared::State;
 use shown::Shown;
 
@@ -446,6 +447,8 @@ impl Session {
 
     /// The same, where the server that the session holds is in other hands.
     fn say_goodbye_beside(&mut self, lease: Option<&ServerLease>, refusal: &Refusal) {
+        crate::told::refused(&self.shared, refusal);
+        *self.shared.farewell.borrow_mut() = Farewell::Told(Box::new(refusal.clone()));
         // In the midst of a message nothing can be said.
         let is_between = lease.is_none_or(|lease| lease.cursor.at_boundary());
         if is_between {
@@ -462,6 +465,7 @@ impl Session {
     fn refuse_held(&mut self, refusal: &Refusal) {
         match requests::first_exchange(&self.held) {
             Some(length) if self.deferred.is_none() && self.login.is_none() => {
+                crate::told::refused(&self.shared, refusal);
                 self.held.drain(..length);
                 let mut out = Vec::new();
                 backend::refusal(&mut out, Severity::Error, refusal);
@@ -477,6 +481,7 @@ impl Session {
     /// The server's stream broke.
     fn server_lost(&mut self) {
         let Some(mut lease) = self.lease.take() else { return };
+        lease.because("the connection was lost");
         lease.endpoint.rest();
         self.shared.lent.replace(None);
         let is_between = lease.cursor.at_boundary() && lease.held.is_empty();
@@ -523,6 +528,7 @@ impl Session {
 
     /// Ends the session: what it holds goes back, is cleaned, or closed.
     fn finish(&mut self) {
+        crate::told::ended(&self.shared);
         self.set_deadline(None);
         self.unlisten(None);
         self.room.leave(self.shared.slot);

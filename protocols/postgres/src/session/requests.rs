@@ -18,6 +18,7 @@ use crate::effects::{Bracket, Touched};
 use crate::expected::Entry;
 use crate::server::{Local, Naming, ServerLease};
 use crate::statements::{PREFIX, Statement};
+use crate::told::Farewell;
 
 /// What is looked at in requests: all of them. One of a kind that no client may send is not to reach a server, which
 /// would end its connection for that, and perhaps no longer for the client who sent it.
@@ -174,6 +175,7 @@ impl Session {
                             continue;
                         }
                         Gate::Leaves => {
+                            *self.shared.farewell.borrow_mut() = Farewell::Goodbye;
                             self.closing = true;
                             break;
                         }
@@ -352,6 +354,7 @@ impl Session {
             b'd' => Entry::CopyData,
             b'X' => {
                 lease.may_finish = true;
+                *self.shared.farewell.borrow_mut() = Farewell::Goodbye;
                 self.closing = true;
                 return Ok(Step::Drop);
             }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::group::Group;
 use crate::server::Server;
+use crate::told::Farewell;
 
 /// Dropped when a cancel has been carried out, or there was nothing to cancel.
 pub(crate) type Canceller = oneshot::Sender<()>;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) lent: RefCell<Option<Lent>>,
     /// It is suspended, and what was held for its client and its server is out.
     pub(crate) is_still: Cell<bool>,
+    /// Why it ends.
+    pub(crate) farewell: RefCell<Farewell>,
     cancelled: Cell<bool>,
     /// Who waits until that has come to the server and gone.
     cancellers: RefCell<Vec<Canceller>>,
@@ -109,6 +112,7 @@ impl Shared {
             asked: Cell::new(now),
             lent: RefCell::new(None),
             is_still: Cell::new(false),
+            farewell: RefCell::default(),
             cancelled: Cell::new(false),
             cancellers: RefCell::default(),
             killed: Cell::new(false),
