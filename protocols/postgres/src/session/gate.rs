@@ -8,6 +8,7 @@ use super::requests::broken;
 use super::{PoolMode, Session};
 use crate::effects::Bracket;
 use crate::server::ServerLease;
+use crate::told::Farewell;
 
 /// What happens to what comes first while no server is held.
 pub(super) enum Gate {
@@ -40,7 +41,10 @@ impl Session {
         };
         let alone = needs_no_server(head.kind, &bytes[Head::SIZE..]);
         match head.kind {
-            b'X' => return Gate::Leaves,
+            b'X' => {
+                *self.shared.farewell.borrow_mut() = Farewell::Goodbye;
+                return Gate::Leaves;
+            }
             // What is left of a COPY that the server has given up: ignored, as the server would.
             b'd' | b'c' | b'f' => return Gate::Taken(head.total()),
             b'H' if bytes.len() >= head.total() => return Gate::Taken(head.total()),

@@ -175,7 +175,6 @@ impl Session {
                             continue;
                         }
                         Gate::Leaves => {
-                            *self.shared.farewell.borrow_mut() = Farewell::Goodbye;
                             self.closing = true;
                             break;
                         }
