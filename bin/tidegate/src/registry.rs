@@ -59,9 +59,9 @@ pub(crate) struct Config {
 #[schemars(transform = protocol_first)]
 pub(crate) enum Listener {
     /// PostgreSQL.
-    Postgres(Chained<PostgresListener>),
+    Postgres(Box<Chained<PostgresListener>>),
     /// Redis and Valkey.
-    Redis(Chained<RedisListener>),
+    Redis(Box<Chained<RedisListener>>),
 }
 
 /// A set of servers, by the protocol that they speak.

@@ -281,16 +281,8 @@ fn the_same_clients_come_in_as_by_pgbouncer() {
         ((Over::Tcp, "admin", "wrong", "pgbouncer"), None),
         ((Over::Tcp, "app", app, "pgbouncer"), None),
     ]);
-    for line in [
-        "rule=\"hba.conf:4\"",
-        "rule=\"hba.conf:6\"",
-        "rule=\"hba.conf:11\"",
-        "rule=\"none\"",
-    ] {
-        assert!(
-            log.contains(line) || log.contains(&line.replace('"', "")),
-            "no {line}:\n{log}"
-        );
+    for line in ["rule=hba.conf:4", "rule=hba.conf:6", "rule=hba.conf:11", "rule=none"] {
+        assert!(log.contains(line), "no {line}:\n{log}");
     }
 }
 

@@ -59,7 +59,10 @@ fn phrases(event: &Event<'_>) -> Option<Vec<Phrase>> {
             "WARNING",
             event.client(&format!("pooler error: {}", client_reason(event))),
         )],
-        // The same is told when its client is closed.
+        // Why is told when its client is closed; by which line of the HBA file, PgBouncer does not say.
+        "login failed" if !["", "login.method"].contains(&field("rule")) => {
+            vec![log(event.client(&format!("login refused: rule={}", field("rule"))))]
+        }
         "login failed" => Vec::new(),
         "server opened" => vec![log(event.server("new connection to server"))],
         "server ended" => {
@@ -364,6 +367,14 @@ mod tests {
             &["LOG listening on 127.0.0.1:6432"],
         );
         check("INFO", "login failed", "login failed", &[], &[]);
+        let fields = [
+            ("database", "shop"),
+            ("user", "app"),
+            ("peer", "10.0.0.1:7"),
+            ("rule", "hba.conf:4"),
+        ];
+        let expected = ["LOG C shop/app@10.0.0.1:7 login refused: rule=hba.conf:4"];
+        check("INFO", "login failed", "login failed", &fields, &expected);
     }
 
     #[test]

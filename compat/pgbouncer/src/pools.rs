@@ -89,6 +89,9 @@ pub(crate) fn write(ini: &Ini, entry: &Entry, hosts: i64, out: &mut Out, notes: 
         format!("max_lifetime: {}", period(life)),
         main.place("server_lifetime"),
     );
+    if main.number("server_round_robin") != 0 {
+        out.from(3, "order: fifo", main.place("server_round_robin"));
+    }
     let notice = main.number("query_wait_notify");
     if notice > 0 {
         let place = main.place("query_wait_notify");

@@ -2,6 +2,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_base::Period;
 
+/// Which idle connection is lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LendOrder {
+    /// The one that was used last, so that those that are not needed stay idle and are closed.
+    #[default]
+    Lifo,
+    /// The one that was idle for longest, so that all have the same work.
+    Fifo,
+}
+
 /// How many server connections a pool holds, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +30,8 @@ pub struct PoolLimits {
     pub idle_timeout: Period,
     /// A connection older than this is closed when it is next idle; 0 keeps it.
     pub max_lifetime: Period,
+    /// Which idle connection is lent, among those that need no other settings first.
+    pub order: LendOrder,
 }
 
 impl Default for PoolLimits {
@@ -30,6 +43,7 @@ impl Default for PoolLimits {
             queue_timeout: Period::seconds(30),
             idle_timeout: Period::seconds(600),
             max_lifetime: Period::seconds(3600),
+            order: LendOrder::default(),
         }
     }
 }

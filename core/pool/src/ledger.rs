@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::LendOrder;
+
 /// The bounds that a ledger keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -14,6 +16,8 @@ pub struct Limits {
     pub idle_timeout: Option<Duration>,
     /// How old a connection may get; `None` keeps it.
     pub max_lifetime: Option<Duration>,
+    /// Which idle connection is lent.
+    pub order: LendOrder,
 }
 
 /// The books of a pool: who holds what, who waits, what is idle. Pure: time is passed in, connections are opaque.
@@ -94,17 +98,19 @@ impl<C, W> Ledger<C, W> {
         }
     }
 
-    /// Lends the idle connection that was used last among those that `prefer` likes, else the one that was used last.
+    /// Lends the idle connection whose turn it is among those that `prefer` likes, else the one whose turn it is.
     /// `None` when nothing is idle or somebody older waits.
     pub(crate) fn lend(&mut self, prefer: impl Fn(&C) -> bool) -> Option<C> {
         if !self.waiting.is_empty() {
             return None;
         }
-        let at = self
-            .idle
-            .iter()
-            .rposition(|idle| prefer(&idle.connection))
-            .or_else(|| self.idle.len().checked_sub(1))?;
+        // They stand in the order in which they came back.
+        let last = self.idle.len().checked_sub(1)?;
+        let mut idle = self.idle.iter();
+        let at = match self.limits.order {
+            LendOrder::Lifo => idle.rposition(|idle| prefer(&idle.connection)).unwrap_or(last),
+            LendOrder::Fifo => idle.position(|idle| prefer(&idle.connection)).unwrap_or(0),
+        };
         let idle = self.idle.remove(at);
         self.lent += 1;
         Some(idle.connection)

@@ -268,6 +268,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::LendOrder;
 
     type Numbers = Pool<u32, (), &'static str>;
 
@@ -278,6 +279,7 @@ mod tests {
             queue: 100,
             idle_timeout: Some(Duration::from_secs(10)),
             max_lifetime: None,
+            order: LendOrder::Lifo,
         }
     }
 
@@ -306,6 +308,36 @@ mod tests {
         assert_eq!(turn(&pool, &second), Poll::Pending);
         assert_eq!(turn(&pool, &first), Poll::Ready(Ok(7)));
         assert_eq!(turn(&pool, &second), Poll::Ready(Ok(7)));
+    }
+
+    /// Two idle connections, lent and given back one after the other.
+    #[track_caller]
+    fn check_lent(order: LendOrder, prefers: impl Fn(&u32) -> bool + Copy, expected: [u32; 4]) {
+        let pool = Numbers::new(Limits { order, ..limits(2) });
+        let now = Instant::now();
+        for number in [1, 2] {
+            pool.ledger.borrow_mut().opening();
+            pool.opened(number, now);
+        }
+        let lent = [(); 4].map(|()| {
+            let lease = pool.try_lend(prefers).expect("one is idle");
+            let number = *lease;
+            lease.give_back(now);
+            number
+        });
+        assert_eq!(lent, expected);
+        drop(pool.clear());
+        assert!(pool.try_lend(prefers).is_none());
+    }
+
+    #[test]
+    fn idle_connections_are_lent_in_the_order_that_is_wanted() {
+        check_lent(LendOrder::Lifo, |_| true, [2, 2, 2, 2]);
+        check_lent(LendOrder::Fifo, |_| true, [1, 2, 1, 2]);
+        check_lent(LendOrder::Fifo, |_| false, [1, 2, 1, 2]);
+        for order in [LendOrder::Lifo, LendOrder::Fifo] {
+            check_lent(order, |number| *number == 1, [1, 1, 1, 1]);
+        }
     }
 
     #[test]

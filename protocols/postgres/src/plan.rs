@@ -325,6 +325,7 @@ impl ClusterRules {
                 queue: limits.queue_size,
                 idle_timeout: limits.idle_timeout.limit(),
                 max_lifetime: limits.max_lifetime.limit(),
+                order: limits.order,
             },
             queue_timeout: limits.queue_timeout.limit(),
             queue_notice: queue_notice.limit(),

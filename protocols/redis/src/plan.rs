@@ -263,6 +263,7 @@ impl ClusterRules {
                 queue: limits.queue_size,
                 idle_timeout: limits.idle_timeout.limit(),
                 max_lifetime: limits.max_lifetime.limit(),
+                order: limits.order,
             },
             queue_timeout: limits.queue_timeout.limit(),
             credential: credential(&config.credential),

@@ -123,7 +123,7 @@ impl Subject for Post {
     fn peers(&self) -> Vec<PeerOf> {
         let gateway = self.gateway.upgrade();
         let peers = gateway.map(|gateway| gateway.protocols.postgres().peers());
-        peers.into_iter().flatten().map(of_peer).collect()
+        peers.iter().flatten().map(of_peer).collect()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), Vec<String>>> {
@@ -202,7 +202,7 @@ impl Subject for Post {
     }
 }
 
-fn of_peer(peer: tidegate_postgres::PeerView) -> PeerOf {
+fn of_peer(peer: &tidegate_postgres::PeerView) -> PeerOf {
     let (host, port) = host_and_port(&peer.address);
     PeerOf {
         number: peer.node,

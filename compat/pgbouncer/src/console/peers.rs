@@ -2,7 +2,7 @@ use tidegate_engine::Value;
 
 use super::PeerOf;
 
-/// A row of SHOW PEERS.
+/// A row of `SHOW PEERS`.
 pub(super) fn row(peer: &PeerOf) -> Vec<Value> {
     vec![
         u64::from(peer.number).into(),
@@ -12,7 +12,7 @@ pub(super) fn row(peer: &PeerOf) -> Vec<Value> {
     ]
 }
 
-/// A row of SHOW PEER_POOLS: a cancel that is under way has a client and a connection to the peer.
+/// A row of `SHOW PEER_POOLS`: a cancel that is under way has a client and a connection to the peer.
 pub(super) fn pool(peer: &PeerOf) -> Vec<Value> {
     vec![
         u64::from(peer.number).into(),

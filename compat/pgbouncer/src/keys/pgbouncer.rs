@@ -101,12 +101,11 @@ pub(super) const KEYS: [Key; 102] = [
         "0",
         "`listeners.<name>.max_clients_per_user`",
     ),
-    told(
+    kept(
         "server_round_robin",
         Integer,
         "0",
-        "0",
-        "the connection that was used last is taken first; endpoints are taken by `balance`",
+        "`clusters.<name>.pool.order: fifo`, among connections that have the client's settings; endpoints are taken by `balance`",
     ),
     kept(
         "track_extra_parameters",
