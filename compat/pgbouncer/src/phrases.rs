@@ -59,11 +59,13 @@ fn phrases(event: &Event<'_>) -> Option<Vec<Phrase>> {
             "WARNING",
             event.client(&format!("pooler error: {}", client_reason(event))),
         )],
-        // Why is told when its client is closed; by which line of the HBA file, PgBouncer does not say.
-        "login failed" if !["", "login.method"].contains(&field("rule")) => {
-            vec![log(event.client(&format!("login refused: rule={}", field("rule"))))]
+        "login failed" => {
+            let proof = (field("proof") == "scram").then(|| ("ERROR", event.client("password authentication failed")));
+            // PgBouncer does not say by which line of the HBA file. Why is told when its client is closed.
+            let is_named = !["", "login.method"].contains(&field("rule"));
+            let rule = is_named.then(|| log(event.client(&format!("login refused: rule={}", field("rule")))));
+            proof.into_iter().chain(rule).collect()
         }
-        "login failed" => Vec::new(),
         "server opened" => vec![log(event.server("new connection to server"))],
         "server ended" => {
             let closing = format!("closing because: {} (age={}s)", server_reason(event), field("age"));
@@ -99,7 +101,10 @@ fn client_reason(event: &Event<'_>) -> String {
         (_, text) if text.starts_with("the query was cancelled (query timeout)") => "query timeout",
         (_, "the connection to the server was lost") => "server conn crashed?",
         (_, "terminating connection due to administrator command") => "admin forced disconnect",
-        (_, text) if text.starts_with("password authentication failed") => "password authentication failed",
+        (_, text) if text.starts_with("password authentication failed") => match event.field("proof") {
+            "scram" => "SASL authentication failed",
+            _ => "password authentication failed",
+        },
         (_, text) if text.starts_with("sorry, too many clients already") => {
             "no more connections allowed (max_client_conn)"
         }
@@ -224,7 +229,7 @@ impl Event<'_> {
 }
 
 /// What stands in the place of an address in PgBouncer's memory: the same for a connection from its beginning to its end.
-fn mark(address: &str) -> String {
+pub(crate) fn mark(address: &str) -> String {
     // FNV-1a: a few bits of it suffice.
     let hash = address.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

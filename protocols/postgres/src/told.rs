@@ -34,6 +34,8 @@ pub(crate) struct Newcomer<'n> {
     pub(crate) database: &'n str,
     pub(crate) user: &'n str,
     pub(crate) since: Instant,
+    /// How it was asked to show who it is: `scram`, or empty.
+    pub(crate) proof: &'static str,
 }
 
 impl Farewell {
@@ -64,10 +66,10 @@ impl Newcomer<'_> {
     pub(crate) fn ends(&self, farewell: &Farewell) {
         let (reason, code) = (farewell.reason(), farewell.code());
         tracing::debug!(name: "client ended", target: CLOSED, peer = %self.peer, cluster = "", database = self.database,
-            user = self.user, age = self.since.elapsed().as_secs(), reason, code, "a client was not let in");
+            user = self.user, age = self.since.elapsed().as_secs(), proof = self.proof, reason, code, "a client was not let in");
         if matches!(farewell, Farewell::Told(_)) {
             tracing::debug!(name: "client refused", target: REFUSED, peer = %self.peer, cluster = "",
-                database = self.database, user = self.user, reason, code, "a client is told an error");
+                database = self.database, user = self.user, proof = self.proof, reason, code, "a client is told an error");
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Hello {
     pub(super) since: Instant,
     /// The database and the user that it asked for.
     pub(super) asked: (String, String),
+    /// How it was asked to show who it is: `scram`, or empty.
+    pub(super) proof: &'static str,
 }
 
 /// What a client wants once it has said hello.
@@ -66,6 +68,7 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         peer,
         since: accepted,
         asked: Default::default(),
+        proof: "",
     };
     let tls = listener.tls.as_deref();
     let startup = match hello.wish(tls).await? {
@@ -319,6 +322,7 @@ impl Hello {
             database: &self.asked.0,
             user: &self.asked.1,
             since: self.since,
+            proof: self.proof,
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) async fn log_in(
     if let Ok(Answerer::Refused(refusal)) = &outcome {
         let rule = rule.map_or("none".to_owned(), ToString::to_string);
         tracing::info!(name: "login failed", database = %route.database, user = %route.user, peer = %hello.peer, %listener, rule,
-            error = %refusal.text, "login failed");
+            proof = hello.proof, error = %refusal.text, "login failed");
     }
     outcome
 }
@@ -142,7 +142,13 @@ async fn by_password(
     let mut next = login.begin(&mut |bytes| fill(bytes));
     loop {
         match next {
-            Next::Send(bytes) => hello.say(&bytes).await?,
+            Next::Send(bytes) => {
+                // AuthenticationSASL (PostgreSQL protocol 55.7).
+                if bytes.get(5..9) == Some(&[0, 0, 0, 10]) {
+                    hello.proof = "scram";
+                }
+                hello.say(&bytes).await?;
+            }
             Next::Done(accepted) => return Ok(Answerer::Proven(proven(postgres, accepted, stored, route))),
             Next::Failed(error) => return Ok(Answerer::Refused(error.refusal())),
         }
