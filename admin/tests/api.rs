@@ -97,6 +97,7 @@ fn server(core: usize) -> ServerView {
         user: "app".to_owned(),
         ident: "4711".to_owned(),
         state: "active",
+        client: Some(12),
         tls: false,
         is_leaving: false,
         age: Duration::from_secs(2),

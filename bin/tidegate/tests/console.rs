@@ -72,9 +72,20 @@ fn clients_and_pools_are_those_that_are_there() {
         client.socket().local_addr().expect("an address").port().to_string()
     );
     assert_eq!(active["local_port"], house.settings.address().port().to_string());
+    let server = row(&mut console, "servers", "remote_pid", &process);
     holds(
-        &row(&mut console, "servers", "remote_pid", &process),
-        &[("state", "active"), ("addr", "127.0.0.1")],
+        &server,
+        &[
+            ("state", "active"),
+            ("addr", "127.0.0.1"),
+            ("link", &active["ptr"]),
+            ("application_name", "busy"),
+        ],
+    );
+    holds(&active, &[("link", &server["ptr"])]);
+    assert!(
+        server["ptr"].starts_with("0x") && active["ptr"].starts_with("0x"),
+        "{server:?}"
     );
 
     let mut waits = RawClient::connect(&app);

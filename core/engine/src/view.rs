@@ -113,6 +113,8 @@ pub struct ServerView {
     pub ident: String,
     /// `idle`, `active` or `pinned`.
     pub state: &'static str,
+    /// The client that has it, by the `id` of its view.
+    pub client: Option<u64>,
     /// Whether the connection is encrypted.
     pub tls: bool,
     /// Whether it is closed as soon as its client can do without it.

@@ -4,6 +4,7 @@ use tidegate_engine::{ClientView, ServerView, Value};
 
 use super::scene::Scene;
 use super::show::SOCKET_INSIDE;
+use crate::phrases::mark;
 
 /// What of the connections is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl Scene {
         };
         let waits = client.asked.filter(|_| client.state == "waiting").unwrap_or_default();
         let listener = self.listeners.iter().find(|listener| listener.name == client.listener);
+        let server = self.servers.iter().find(|server| server.client == Some(client.id));
         row(
             Socket {
                 kind: "C",
@@ -70,7 +72,8 @@ impl Scene {
                 connected: before(now, client.age),
                 requested: before(now, client.asked.unwrap_or(client.age)),
                 waits,
-                ptr: format!("0x{:x}", client.id),
+                ptr: of_client(client.id),
+                link: server.map(of_server).unwrap_or_default(),
                 process: 0,
                 is_leaving: false,
                 is_tls: client.tls,
@@ -88,6 +91,7 @@ impl Scene {
             (_, Detail::Plain) => "active",
             (_, Detail::Inside) => "sv_active",
         };
+        let client = self.clients.iter().find(|client| server.client == Some(client.id));
         row(
             Socket {
                 kind: "S",
@@ -99,11 +103,12 @@ impl Scene {
                 connected: before(now, server.age),
                 requested: before(now, server.age),
                 waits: Duration::ZERO,
-                ptr: String::new(),
+                ptr: of_server(server),
+                link: server.client.map(of_client).unwrap_or_default(),
                 process: server.ident.parse().unwrap_or(0),
                 is_leaving: server.is_leaving,
                 is_tls: server.tls,
-                application_name: "",
+                application_name: client.map_or("", |client| &client.application_name),
                 id: 0,
             },
             detail,
@@ -122,6 +127,7 @@ struct Socket<'s> {
     requested: String,
     waits: Duration,
     ptr: String,
+    link: String,
     process: u64,
     is_leaving: bool,
     is_tls: bool,
@@ -147,7 +153,7 @@ fn row(socket: Socket<'_>, detail: Detail) -> Vec<Value> {
         u64::from(socket.waits.subsec_micros()).into(),
         u64::from(socket.is_leaving).into(),
         socket.ptr.into(),
-        "".into(),
+        socket.link.into(),
         socket.process.into(),
         if socket.is_tls { "TLS" } else { "" }.into(),
         socket.application_name.into(),
@@ -158,6 +164,16 @@ fn row(socket: Socket<'_>, detail: Detail) -> Vec<Value> {
         row.extend(SOCKET_INSIDE.map(|_| Value::Number(0)));
     }
     row
+}
+
+/// What tells a client from others, as an address in memory does in PgBouncer.
+fn of_client(id: u64) -> String {
+    format!("0x{id:x}")
+}
+
+/// The same for a server connection.
+fn of_server(server: &ServerView) -> String {
+    mark(&format!("{} {}", server.endpoint, server.ident))
 }
 
 /// Host and port; of a Unix socket `unix` and 0.
