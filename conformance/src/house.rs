@@ -41,6 +41,7 @@ impl House {
             listening: Listening::default(),
             protocol: 0,
             max_clients: 0,
+            max_clients_in_all: 0,
             when_full: WhenFull::Refuse,
             max_clients_per_address: 0,
             pre_auth_timeout: Duration::from_secs(15),

@@ -121,6 +121,7 @@ impl<'b> Builder<'b> {
             listening,
             protocol,
             max_clients: config.max_clients,
+            max_clients_in_all: 0,
             when_full: config.when_full,
             max_clients_per_address: config.max_clients_per_address,
             pre_auth_timeout: config.pre_auth_timeout.duration(),

@@ -15,7 +15,8 @@ use tidegate_dns::{Dns, DnsConfig};
 use tidegate_engine::{ListenerConfig, ListenerPlan, Protocol, RuntimeConfig};
 use tidegate_fixed::Fixed;
 use tidegate_postgres::{
-    Peers, PlanMistake, Postgres, PostgresCluster, PostgresListener, PostgresPeer, PostgresPlan, targets,
+    Peers, PlanMistake, Postgres, PostgresCluster, PostgresLimits, PostgresListener, PostgresPeer, PostgresPlan,
+    targets,
 };
 use tidegate_redis::{Redis, RedisCluster, RedisKind, RedisListener, RedisMistake, RedisPlan};
 use tidegate_telemetry::{LogConfig, Registry};
@@ -45,12 +46,26 @@ pub(crate) struct Config {
     /// The entry of this gateway itself is left out, so that all can have the same.
     #[serde(default)]
     pub(crate) peers: BTreeMap<String, PostgresPeer>,
+    /// What holds over all listeners and clusters.
+    #[serde(default)]
+    pub(crate) limits: Limits,
     /// Where clients come in, by name.
     #[schemars(example = listeners_to_start_from())]
     pub(crate) listeners: BTreeMap<String, Listener>,
     /// Where data is, by name.
     #[schemars(example = clusters_to_start_from())]
     pub(crate) clusters: BTreeMap<String, Servers>,
+}
+
+/// What holds over all listeners and clusters.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// The most clients at once, over all listeners; 0 means no limit. For what becomes of the next one see `when_full` of its
+    /// listener; the console is open all the same.
+    pub(crate) max_clients: usize,
+    /// What else holds for PostgreSQL.
+    pub(crate) postgres: PostgresLimits,
 }
 
 /// A place where clients come in, by the protocol that they speak.
@@ -250,7 +265,10 @@ impl Plan {
             parts.listener(&mut builder, name, listener);
         }
         let peers = builder.noting(Peers::build(&config.peers, config.node));
-        let plans = parts.plans(&mut builder, peers.unwrap_or_default());
+        let plans = parts.plans(&mut builder, &config.limits.postgres, peers.unwrap_or_default());
+        for listener in &mut builder.listeners {
+            listener.max_clients_in_all = config.limits.max_clients;
+        }
         match plans {
             Some(plans) if builder.findings.is_empty() => Ok(Self {
                 listeners: builder.listeners,
@@ -307,7 +325,7 @@ impl Parts {
     }
 
     /// Builds every protocol's plan; mistakes are the builder's findings.
-    fn plans(self, builder: &mut Builder<'_>, peers: Peers) -> Option<Plans> {
+    fn plans(self, builder: &mut Builder<'_>, limits: &PostgresLimits, peers: Peers) -> Option<Plans> {
         let members = builder.kept.clusters.iter();
         let endpoints = members
             .map(|(name, member)| (name.clone(), Arc::clone(&member.cluster)))
@@ -315,7 +333,7 @@ impl Parts {
         // A listener's name is its own, so each protocol takes the chains of its listeners.
         let chains = self.chains;
         let postgres = PostgresPlan::build(&self.postgres.0, &self.postgres.1, &endpoints, chains.clone());
-        let postgres = builder.noting(postgres);
+        let postgres = builder.noting(postgres.map(|plan| plan.limited(limits.clone())));
         let redis = RedisPlan::build(&self.redis.0, &self.redis.1, &endpoints, chains);
         let redis = builder.noting(redis);
         postgres.zip(redis).map(|(postgres, redis)| Plans {

@@ -265,14 +265,14 @@ fn what_is_imported_is_a_configuration() {
     folder.write("u", "\"app\" \"secret\"\n");
     folder.write(
         "p.ini",
-        "[databases]\n* = host=127.0.0.1\n[pgbouncer]\nauth_file = u\nreserve_pool_size = 5\n",
+        "[databases]\n* = host=127.0.0.1\n[pgbouncer]\nauth_file = u\npkt_buf = 8192\n",
     );
     let printed = tidegate(&folder, &["import", "pgbouncer", "p.ini"]);
     printed
         .ends(0)
         .says("# Made from p.ini")
-        .says("# p.ini:5: reserve_pool_size: ")
-        .complains("p.ini:5: reserve_pool_size: ");
+        .says("# p.ini:5: pkt_buf: ")
+        .complains("p.ini:5: pkt_buf: ");
     let written = tidegate(&folder, &["import", "pgbouncer", "p.ini", "-o", "tidegate.yaml"]);
     assert_eq!(written.ends(0).stdout, "");
     assert_eq!(folder.read("tidegate.yaml"), printed.stdout);

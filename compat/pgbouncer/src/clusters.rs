@@ -73,6 +73,7 @@ impl<'i> Clusters<'i> {
 
     /// Writes all clusters.
     pub(crate) fn write(&self, login: &Login, out: &mut Out, notes: &mut Notes) {
+        pools::tell_of_forced(self.ini, notes);
         out.line(0, "clusters:");
         for entry in self.ini.entries() {
             let place = &entry.name.place;
@@ -86,7 +87,8 @@ impl<'i> Clusters<'i> {
             credential(entry, login, out, notes);
             parameters(entry, out);
             login.write_own(entry, out);
-            timeouts(&self.ini.main, out);
+            pools::timeouts(self.ini, entry, out);
+            clients(&self.ini.main, entry, out);
         }
     }
 }
@@ -153,10 +155,6 @@ fn credential(entry: &Entry, login: &Login, out: &mut Out, notes: &mut Notes) {
         }
         return;
     };
-    notes.warn(
-        place,
-        "user: there is a pool for each user that clients name, though all of them are this one at the server",
-    );
     let password = match entry.settings.some_text("password") {
         Some(password) => Ok(Some(password)),
         None => login.password(&user),
@@ -184,20 +182,12 @@ fn parameters(entry: &Entry, out: &mut Out) {
     }
 }
 
-fn timeouts(main: &Settings, out: &mut Out) {
-    let keys = [
-        ("query", "query_timeout"),
-        ("idle_in_transaction", "idle_transaction_timeout"),
-        ("client_idle", "client_idle_timeout"),
-    ];
-    let set = keys.iter().filter(|(_, key)| main.time(key) > 0);
-    let lines: Vec<_> = set
-        .map(|(name, key)| (format!("{name}: {}", period(main.time(key))), main.place(key)))
-        .collect();
-    if !lines.is_empty() {
-        out.line(2, "timeouts:");
-    }
-    for (line, place) in lines {
-        out.from(3, line, place);
+/// How many clients a database may have.
+fn clients(main: &Settings, entry: &Entry, out: &mut Out) {
+    let own = entry.settings.some_number("max_db_client_connections");
+    let most = own.unwrap_or_else(|| main.number("max_db_client_connections"));
+    if most > 0 {
+        let place = main.place("max_db_client_connections");
+        out.from(2, format!("max_clients_per_database: {most}"), place);
     }
 }

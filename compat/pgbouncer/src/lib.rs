@@ -17,6 +17,7 @@ mod hba;
 mod ident;
 mod ini;
 mod keys;
+mod limits;
 mod listeners;
 mod login;
 mod network;
@@ -149,6 +150,7 @@ fn configuration(name: &str, ini: &Ini, files: &mut Files<'_>, notes: &mut Notes
     let mut login = Login::read(ini, top, files, notes);
     let clusters = Clusters::new(ini);
     login.look_up(ini, &clusters, notes);
+    limits::write(ini, &mut out, notes);
     listeners::write(ini, &clusters, &login, files, &mut out, notes);
     clusters.write(&login, &mut out, notes);
     out

@@ -42,19 +42,6 @@ pub(crate) fn write(
     notes: &mut Notes,
 ) {
     let listeners = all(&ini.main, notes);
-    for limit in ["max_client_conn", "max_user_client_connections"] {
-        let place = ini
-            .main
-            .place(limit)
-            .filter(|_| listeners.len() > 1 && ini.main.number(limit) > 0);
-        if let Some(place) = place {
-            let text = format!(
-                "{limit}: each of the {} listeners counts its own clients",
-                listeners.len()
-            );
-            notes.warn(place, text);
-        }
-    }
     let rules = Rules::read(&ini.main, files, notes);
     let tls = transport::of_clients(&ini.main, notes);
     let routes = routes(ini, clusters, notes);
@@ -68,7 +55,7 @@ pub(crate) fn write(
             Some(rules) => Access::of_rules(&rules.hba, &rules.maps, door, notes),
             None => of_auth_type(&ini.main, door),
         };
-        header(&ini.main, listener, &tls, out, notes);
+        header(&ini.main, listener, &tls, out);
         console(&ini.main, listener, out);
         login.write(&access, out);
         out.line(2, "routes:");
@@ -188,7 +175,7 @@ fn of_auth_type(main: &Settings, door: Door) -> Access {
     }
 }
 
-fn header(main: &Settings, listener: &Listener, tls: &transport::Clients, out: &mut Out, notes: &mut Notes) {
+fn header(main: &Settings, listener: &Listener, tls: &transport::Clients, out: &mut Out) {
     out.from(1, format!("{}:", listener.name), listener.place.as_ref());
     out.line(2, "protocol: postgres");
     out.from(
@@ -197,16 +184,8 @@ fn header(main: &Settings, listener: &Listener, tls: &transport::Clients, out: &
         listener.place.as_ref(),
     );
     transport::socket(main, listener.is_local, &listener.address, out);
-    let most = main.number("max_client_conn");
-    match main.place("max_client_conn") {
-        Some(place) if most <= 0 => notes.wrong(place, "max_client_conn: nobody could come in; here 0 means no limit"),
-        place => out.from(2, format!("max_clients: {most}"), place),
-    }
-    let each = main.number("max_user_client_connections");
-    if each > 0 {
-        let place = main.place("max_user_client_connections");
-        out.from(2, format!("max_clients_per_user: {each}"), place);
-    }
+    // All of them together have a limit.
+    out.line(2, "max_clients: 0");
     let limit = match main.time("client_login_timeout") {
         0 => "1h".to_owned(),
         micros => period(micros),

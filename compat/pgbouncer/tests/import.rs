@@ -70,11 +70,12 @@ fn what_is_absent_is_as_in_pgbouncer() {
     let imported = imported(&[("p.ini", "[databases]\na=\n[pgbouncer]\nauth_file=u\n"), USERS]);
     let expected = json!({
         "log": { "level": "info,tidegate_postgres::told=debug", "stats": "60s" },
+        "limits": { "max_clients": 100 },
         "listeners": { "unix": {
             "protocol": "postgres",
             "address": "unix:/tmp/.s.PGSQL.6432",
             "unix": { "mode": "0777" },
-            "max_clients": 100,
+            "max_clients": 0,
             "pre_auth_timeout": "60s",
             "console": { "databases": ["pgbouncer"] },
             "login": { "method": "md5", "user_file": "u" },
@@ -88,6 +89,7 @@ fn what_is_absent_is_as_in_pgbouncer() {
                 "mode": "session",
                 "size": 20,
                 "queue_timeout": "120s",
+                "retry_after": "15s",
                 "idle_timeout": "600s",
                 "max_lifetime": "3600s",
                 "queue_notice": "5s",
@@ -264,6 +266,32 @@ fn sockets_without_files() {
     );
 }
 
+/// Where an entry has a user for all, what users have of their own by the names that they come by does not hold, and is told.
+#[test]
+fn what_users_have_of_their_own_is_told_where_all_are_one() {
+    let users = "[users]\nv = client_idle_timeout=5 query_timeout=6\nf = query_timeout=7 reserve_pool_size=2\n";
+    let text = |entry: &str| small(users).replace("a = host=h", entry);
+    let imported = imported(&[("p.ini", &text("a = host=h user=f\nb = host=h")), USERS]);
+    let told = warnings(&imported);
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("p.ini:9: client_idle_timeout: in databases with `user` all clients have that of the database"),
+        "{told:?}"
+    );
+    let json = json(&imported);
+    let [a, b] = ["a", "b"].map(|name| &json["clusters"][name]);
+    assert_eq!(
+        (&a["timeouts"], &a["pool"]["reserve_size"]),
+        (&json!({ "query": "7s" }), &json!(2))
+    );
+    assert_eq!(a.get("users"), None);
+    let expected = json!({
+        "v": { "timeouts": { "query": "6s", "client_idle": "5s" } },
+        "f": { "reserve_size": 2, "timeouts": { "query": "7s" } },
+    });
+    assert_eq!(b["users"], expected);
+}
+
 #[test]
 fn a_second_main_section_begins_anew() {
     let imported = imported(&[("p.ini", &format!("[pgbouncer]\nverbose = 1\n{}", small(""))), USERS]);
@@ -298,6 +326,7 @@ fn sample(name: &str, kind: Kind) -> (&'static str, &'static str) {
         ("pool_mode", _) => ("statement", ""),
         ("host", _) => ("10.0.0.1", ""),
         ("load_balance_hosts", _) => ("disable", ""),
+        ("reserve_pool_timeout", _) => ("7", "reserve_pool_size = 1"),
         (_, Kind::Word(words)) => (words[words.len() - 1], ""),
         (_, Kind::Integer | Kind::Unsigned | Kind::Seconds | Kind::Digits) => ("7", ""),
         (_, Kind::Text | Kind::Database) => ("x", ""),

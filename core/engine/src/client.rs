@@ -23,6 +23,9 @@ pub struct Downstream {
     /// Set when the client cannot be served (a limit, or the process is going down): to be said in the protocol's own
     /// words as soon as the protocol allows.
     pub refusal: Option<Refusal>,
+    /// It cannot be served only because there are as many clients as there may be over all listeners; who looks after the
+    /// gateway may come in.
+    pub is_full: bool,
     /// The cores, for messages to the one that a client means.
     pub cores: Cores,
     /// How far the process has gone on its way down, for a session that stays aside of the cores.
@@ -36,25 +39,37 @@ impl Downstream {
     }
 }
 
-/// Counts a client against its listener's limits until dropped.
+/// Counts a client against its listener's limits, and that of all, until dropped.
 #[derive(Debug)]
 pub struct ClientPermit {
     clients: Arc<AtomicUsize>,
+    total: Arc<AtomicUsize>,
     _address: Option<Permit<IpAddr>>,
 }
 
 impl ClientPermit {
-    pub(crate) fn new(clients: Arc<AtomicUsize>, address: Option<Permit<IpAddr>>) -> Self {
+    /// `None` when there are `most` in all listeners already, which accept at the same time; 0 means no limit.
+    pub(crate) fn new(
+        clients: Arc<AtomicUsize>,
+        (total, most): (Arc<AtomicUsize>, usize),
+        address: Option<Permit<IpAddr>>,
+    ) -> Option<Self> {
+        let one_more = |clients: usize| (most == 0 || clients < most).then_some(clients + 1);
+        total
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()?;
         clients.fetch_add(1, Ordering::Relaxed);
-        Self {
+        Some(Self {
             clients,
+            total,
             _address: address,
-        }
+        })
     }
 }
 
 impl Drop for ClientPermit {
     fn drop(&mut self) {
         self.clients.fetch_sub(1, Ordering::Relaxed);
+        self.total.fetch_sub(1, Ordering::Relaxed);
     }
 }

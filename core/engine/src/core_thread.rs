@@ -19,7 +19,7 @@ use crate::cores::Mail;
 use crate::metrics::CoreMetrics;
 use crate::phase::Phase;
 use crate::timers::TICK;
-use crate::{ClientPermit, EngineError, Protocol, Room, SessionContext, Timers};
+use crate::{ClientPermit, Cores, EngineError, Protocol, Room, SessionContext, Timers};
 
 /// How many unused buffers a core keeps.
 const KEPT_BUFFERS: usize = 256;
@@ -41,6 +41,10 @@ pub struct CoreContext {
     pub login: Handle,
     /// Where metrics are registered.
     pub registry: Arc<Registry>,
+    /// The cores, for messages to the rooms of others.
+    pub cores: Cores,
+    /// The number of the protocol that the room is of, for such messages.
+    pub protocol: usize,
     clock: Rc<Cell<Instant>>,
     phase: Phase,
 }
@@ -75,6 +79,7 @@ impl fmt::Debug for CoreContext {
 pub(crate) struct CoreSeed {
     pub(crate) index: usize,
     pub(crate) mailbox: mpsc::Receiver<Mail>,
+    pub(crate) cores: Cores,
     pub(crate) protocols: Vec<Arc<dyn Protocol>>,
     pub(crate) login: Handle,
     pub(crate) registry: Arc<Registry>,
@@ -110,13 +115,19 @@ impl CoreSeed {
             scratch: Rc::new(RefCell::new(vec![0; READ_BUFFER].into_boxed_slice())),
             login: self.login,
             registry: Arc::clone(&self.registry),
+            cores: self.cores,
+            protocol: 0,
             clock: Rc::clone(&clock),
             phase: self.phase,
         };
         let rooms: Vec<_> = self
             .protocols
             .iter()
-            .map(|p| (p.name(), p.room(context.clone())))
+            .enumerate()
+            .map(|(protocol, p)| {
+                let context = context.clone();
+                (p.name(), p.room(CoreContext { protocol, ..context }))
+            })
             .collect();
         let core = Core {
             timers,

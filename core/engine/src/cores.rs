@@ -89,6 +89,13 @@ impl Cores {
         }
     }
 
+    /// Ends every core that has room for a message.
+    pub(crate) fn stop(&self) {
+        for mailbox in self.mailboxes.iter() {
+            let _ = mailbox.try_send(Mail::Stop);
+        }
+    }
+
     /// Asks every core, one after the other, so that no core's answer waits in memory for another's.
     pub(crate) async fn ask_all<T>(&self, mut question: impl FnMut(oneshot::Sender<T>) -> Mail) -> Vec<T> {
         let mut answers = Vec::with_capacity(self.mailboxes.len());

@@ -35,6 +35,8 @@ pub struct Engine {
     login: Option<Runtime>,
     protocols: Vec<Arc<dyn Protocol>>,
     listeners: Mutex<BTreeMap<String, Running>>,
+    /// How many clients the listeners have together.
+    clients: Arc<AtomicUsize>,
     registry: Arc<Registry>,
     phase: Phase,
 }
@@ -57,14 +59,15 @@ impl Engine {
             .build()
             .map_err(EngineError::Thread)?;
         let phase = Phase::default();
-        let mut mailboxes = Vec::new();
+        let channels = (0..config.data_threads.count()).map(|_| mpsc::channel(MAILBOX));
+        let (senders, mailboxes): (Vec<_>, Vec<_>) = channels.unzip();
+        let cores = Cores::new(senders);
         let mut threads = Vec::new();
-        for index in 0..config.data_threads.count() {
-            let (sender, mailbox) = mpsc::channel(MAILBOX);
-            mailboxes.push(sender);
+        for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let seed = CoreSeed {
                 index,
                 mailbox,
+                cores: cores.clone(),
                 protocols: protocols.clone(),
                 login: login.handle().clone(),
                 registry: Arc::clone(&registry),
@@ -73,11 +76,12 @@ impl Engine {
             threads.push(seed.start()?);
         }
         Ok(Self {
-            cores: Cores::new(mailboxes),
+            cores,
             threads: std::sync::Mutex::new(threads),
             login: Some(login),
             protocols,
             listeners: Mutex::default(),
+            clients: Arc::default(),
             registry,
             phase,
         })
@@ -171,8 +175,9 @@ impl Engine {
             bound: socket,
             protocol,
             cores: self.cores.clone(),
-            clients: Arc::new(AtomicUsize::new(0)),
-            refused: Arc::new(AtomicUsize::new(0)),
+            clients: Arc::default(),
+            total: Arc::clone(&self.clients),
+            refused: Arc::default(),
             addresses: Concurrency::default(),
             phase: self.phase.clone(),
         };
@@ -313,6 +318,8 @@ fn adjust(running: Option<&Running>, plan: &ListenerPlan) -> Result<(), EngineEr
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        // The cores know each other, so that none of them ends by itself.
+        self.cores.stop();
         // A runtime must not be dropped where another one runs; whoever forgot `stop` gets it done here.
         if let Some(login) = self.login.take() {
             login.shutdown_background();

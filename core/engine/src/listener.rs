@@ -38,6 +38,8 @@ pub struct ListenerPlan {
     pub protocol: usize,
     /// The most clients; 0 means no limit.
     pub max_clients: usize,
+    /// The most clients of all listeners together; 0 means no limit.
+    pub max_clients_in_all: usize,
     /// What becomes of those beyond.
     pub when_full: WhenFull,
     /// The most clients of one IP address; 0 means no limit.
@@ -68,9 +70,35 @@ pub(crate) struct Host {
     pub(crate) cores: Cores,
     pub(crate) metrics: ListenerMetrics,
     pub(crate) clients: Arc<AtomicUsize>,
+    /// Those of all listeners.
+    pub(crate) total: Arc<AtomicUsize>,
     pub(crate) refused: Arc<AtomicUsize>,
     pub(crate) addresses: Concurrency<IpAddr>,
     pub(crate) phase: Phase,
+}
+
+/// Why a client cannot come in.
+struct Turned {
+    refusal: Refusal,
+    /// There are as many clients as there may be over all listeners, and nothing else is the matter.
+    is_full: bool,
+}
+
+impl Turned {
+    fn away(reason: Reason, text: &'static str) -> Self {
+        Self {
+            refusal: Refusal::new(reason, text),
+            is_full: false,
+        }
+    }
+
+    fn full_in_all() -> Self {
+        let text = "sorry, too many clients already (limits.max_clients)";
+        Self {
+            is_full: true,
+            ..Self::away(Reason::Overloaded, text)
+        }
+    }
 }
 
 impl Running {
@@ -149,8 +177,11 @@ async fn accept(host: Arc<Host>) {
 
 fn greet_in_background(host: &Arc<Host>, stream: Stream, peer: Peer) {
     let plan = host.plan.load_full();
-    let (permit, refusal) = host.permit(&plan, peer);
-    if refusal.is_some() {
+    let (permit, turned) = match host.permit(&plan, peer) {
+        Ok(permit) => (Some(permit), None),
+        Err(turned) => (None, Some(turned)),
+    };
+    if turned.is_some() {
         host.metrics.refused.inc();
         if host.refused.load(Ordering::Relaxed) >= REFUSED_AT_ONCE {
             return;
@@ -158,11 +189,11 @@ fn greet_in_background(host: &Arc<Host>, stream: Stream, peer: Peer) {
     }
     let host = Arc::clone(host);
     tokio::spawn(async move {
-        let is_refused = refusal.is_some();
+        let is_refused = turned.is_some();
         if is_refused {
             host.refused.fetch_add(1, Ordering::Relaxed);
         }
-        host.greet(plan, stream, peer, permit, refusal).await;
+        host.greet(plan, stream, peer, permit, turned).await;
         if is_refused {
             host.refused.fetch_sub(1, Ordering::Relaxed);
         }
@@ -174,8 +205,7 @@ impl Host {
     async fn has_place(&self) {
         loop {
             let plan = self.plan.load();
-            let is_full = plan.max_clients != 0 && self.clients.load(Ordering::Relaxed) >= plan.max_clients;
-            if !is_full || plan.when_full == WhenFull::Refuse || self.phase.is_refusing() {
+            if self.full(&plan).is_none() || plan.when_full == WhenFull::Refuse || self.phase.is_refusing() {
                 return;
             }
             drop(plan);
@@ -192,33 +222,34 @@ impl Host {
     }
 
     /// Counts the client in, or says why it cannot come in.
-    fn permit(&self, plan: &ListenerPlan, peer: Peer) -> (Option<ClientPermit>, Option<Refusal>) {
-        let no = |reason, text: &'static str| (None, Some(Refusal::new(reason, text)));
+    fn permit(&self, plan: &ListenerPlan, peer: Peer) -> Result<ClientPermit, Turned> {
         if self.phase.is_refusing() {
-            return no(Reason::ShuttingDown, "the gateway is shutting down");
+            return Err(Turned::away(Reason::ShuttingDown, "the gateway is shutting down"));
         }
-        let clients = self.clients.load(Ordering::Relaxed);
-        if plan.max_clients != 0 && clients >= plan.max_clients {
-            return no(
-                Reason::Overloaded,
-                "sorry, too many clients already (max_clients of this listener)",
-            );
+        if let Some(turned) = self.full(plan) {
+            return Err(turned);
         }
         let address = match peer.ip() {
             Some(ip) if plan.max_clients_per_address != 0 => {
-                match self.addresses.take(ip, plan.max_clients_per_address) {
-                    Some(permit) => Some(permit),
-                    None => {
-                        return no(
-                            Reason::Overloaded,
-                            "too many connections from this address (max_clients_per_address of this listener)",
-                        );
-                    }
-                }
+                let permit = self.addresses.take(ip, plan.max_clients_per_address);
+                let text = "too many connections from this address (max_clients_per_address of this listener)";
+                Some(permit.ok_or_else(|| Turned::away(Reason::Overloaded, text))?)
             }
             _ => None,
         };
-        (Some(ClientPermit::new(Arc::clone(&self.clients), address)), None)
+        let total = (Arc::clone(&self.total), plan.max_clients_in_all);
+        let permit = ClientPermit::new(Arc::clone(&self.clients), total, address);
+        permit.ok_or_else(Turned::full_in_all)
+    }
+
+    /// Which limit on the number of clients is reached.
+    fn full(&self, plan: &ListenerPlan) -> Option<Turned> {
+        let is_reached = |most: usize, clients: &AtomicUsize| most != 0 && clients.load(Ordering::Relaxed) >= most;
+        if is_reached(plan.max_clients, &self.clients) {
+            let text = "sorry, too many clients already (max_clients of this listener)";
+            return Some(Turned::away(Reason::Overloaded, text));
+        }
+        is_reached(plan.max_clients_in_all, &self.total).then(Turned::full_in_all)
     }
 
     async fn greet(
@@ -227,7 +258,7 @@ impl Host {
         stream: Stream,
         peer: Peer,
         permit: Option<ClientPermit>,
-        refusal: Option<Refusal>,
+        turned: Option<Turned>,
     ) {
         let accepted = Instant::now();
         let (number, limit) = (plan.protocol, plan.pre_auth_timeout);
@@ -237,7 +268,8 @@ impl Host {
             peer,
             listener: Arc::clone(&plan),
             accepted,
-            refusal,
+            is_full: turned.as_ref().is_some_and(|turned| turned.is_full),
+            refusal: turned.map(|turned| turned.refusal),
             cores: self.cores.clone(),
             leaving: self.phase.leaving(),
         };

@@ -1,7 +1,9 @@
-//! How much is allowed: concurrency per key, and back-off between tries. Pure; time is passed in.
+//! How much is allowed: concurrency per key, quotas over many places, and back-off between tries. Pure; time is passed in.
 
 mod backoff;
 mod concurrency;
+mod quota;
 
 pub use backoff::Backoff;
 pub use concurrency::{Concurrency, Permit};
+pub use quota::{Claim, Quotas, Share, Starved};

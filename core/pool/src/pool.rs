@@ -13,6 +13,8 @@ use crate::{Counts, Ledger, Limits};
 #[allow(clippy::type_complexity, reason = "the books of a pool are named by their parts")]
 pub struct Pool<C, N, E> {
     ledger: RefCell<Ledger<Entry<C>, Rc<Seat<C, N, E>>>>,
+    /// Why the last attempt to open a connection failed, until one succeeds.
+    error: RefCell<Option<E>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
     pub fn new(limits: Limits) -> Rc<Self> {
         Rc::new(Self {
             ledger: RefCell::new(Ledger::new(limits)),
+            error: RefCell::new(None),
         })
     }
 
@@ -70,6 +73,21 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
     /// How many connections and waiters there are.
     pub fn counts(&self) -> Counts {
         self.ledger.borrow().counts()
+    }
+
+    /// Says whether somebody is there who may want a connection at any time, so that the fewest are kept.
+    pub fn set_in_use(&self, in_use: bool) {
+        self.ledger.borrow_mut().set_in_use(in_use);
+    }
+
+    /// Since when the oldest waiter waits.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        self.ledger.borrow().waiting_since()
+    }
+
+    /// Why no connection could be opened the last time, if that is how it stands.
+    pub fn error(&self) -> Option<E> {
+        self.error.borrow().clone()
     }
 
     /// The most connections.
@@ -85,9 +103,9 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
 
     /// Queues up behind everyone who waits already; `false` when the queue is full. Try [`Self::try_lend`] first: who
     /// queues beside an idle connection waits for the next one to come back.
-    pub fn wait(&self, seat: &Rc<Seat<C, N, E>>, waker: &Waker) -> bool {
+    pub fn wait(&self, seat: &Rc<Seat<C, N, E>>, waker: &Waker, now: Instant) -> bool {
         *seat.state.borrow_mut() = State::Waiting(waker.clone());
-        let queued = self.ledger.borrow_mut().wait(Rc::clone(seat)).is_ok();
+        let queued = self.ledger.borrow_mut().wait(Rc::clone(seat), now).is_ok();
         if !queued {
             *seat.state.borrow_mut() = State::Away;
         }
@@ -95,9 +113,9 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
     }
 
     /// Queues up before everyone: for a client whose turn came with a connection that it cannot use.
-    pub fn wait_first(&self, seat: &Rc<Seat<C, N, E>>, waker: &Waker) {
+    pub fn wait_first(&self, seat: &Rc<Seat<C, N, E>>, waker: &Waker, now: Instant) {
         *seat.state.borrow_mut() = State::Waiting(waker.clone());
-        self.ledger.borrow_mut().wait_first(Rc::clone(seat));
+        self.ledger.borrow_mut().wait_first(Rc::clone(seat), now);
     }
 
     /// Whether the wait is over.
@@ -127,10 +145,10 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
     }
 
     /// Takes the order to open one more connection, if one is wanted; says what it must be like. Whoever takes it must
-    /// answer with [`Self::opened`] or [`Self::not_opened`].
-    pub fn take_order(&self) -> Option<Option<N>> {
+    /// answer with [`Self::opened`], [`Self::not_opened`] or [`Self::withdraw`].
+    pub fn take_order(&self, now: Instant) -> Option<Option<N>> {
         let mut ledger = self.ledger.borrow_mut();
-        if !ledger.wants_to_open() {
+        if !ledger.wants_to_open(now) {
             return None;
         }
         ledger.opening();
@@ -140,16 +158,27 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
     /// An ordered connection is there.
     pub fn opened(&self, connection: C, now: Instant) {
         let entry = Entry { connection, born: now };
+        self.error.replace(None);
         let placed = self.ledger.borrow_mut().opened(entry, now);
         Self::hand(placed);
     }
 
+    /// Whether an order that was taken some time ago is still wanted.
+    pub fn needs_opening(&self) -> bool {
+        self.ledger.borrow().needs_opening()
+    }
+
+    /// An ordered connection is not wanted any more, or cannot be had for now.
+    pub fn withdraw(&self) {
+        self.ledger.borrow_mut().not_opened();
+    }
+
     /// An ordered connection could not be opened. Everyone who waits is told why, unless connections are lent out that
-    /// will come back to them.
-    pub fn not_opened(&self, error: &E) {
+    /// will come back to them, or the reason may pass and it is tried again after a while.
+    pub fn not_opened(&self, error: &E, may_pass: bool, now: Instant) {
+        self.error.replace(Some(error.clone()));
         let mut ledger = self.ledger.borrow_mut();
-        ledger.not_opened();
-        if ledger.counts().lent > 0 {
+        if !ledger.failed(may_pass, now) {
             return;
         }
         let dismissed = ledger.dismiss();
@@ -179,6 +208,16 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
     pub fn renew(&self, now: Instant) -> Vec<C> {
         let gone = self.ledger.borrow_mut().renew(now);
         gone.into_iter().map(|entry| entry.connection).collect()
+    }
+
+    /// Since when the one that has been idle for longest is so.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.ledger.borrow().idle_since()
+    }
+
+    /// Takes out the connection that has been idle for longest.
+    pub fn give_up(&self) -> Option<C> {
+        self.ledger.borrow_mut().give_up().map(|entry| entry.connection)
     }
 
     /// Shows each idle connection.
@@ -220,6 +259,13 @@ impl<C, N: Clone, E: Clone> Lease<C, N, E> {
             let placed = self.pool.ledger.borrow_mut().take_back(entry, born, now);
             Pool::<C, N, E>::hand(placed);
         }
+    }
+
+    /// Takes the connection out of the pool, which has room for another one then.
+    pub fn take_out(mut self) -> Option<C> {
+        let entry = self.entry.take()?;
+        self.pool.ledger.borrow_mut().lost();
+        Some(entry.connection)
     }
 
     /// The pool that lent it.
@@ -275,11 +321,15 @@ mod tests {
     fn limits(size: usize) -> Limits {
         Limits {
             size,
+            reserve: 0,
+            reserve_after: None,
+            min: 0,
             min_idle: 0,
             queue: 100,
             idle_timeout: Some(Duration::from_secs(10)),
             max_lifetime: None,
             order: LendOrder::Lifo,
+            retry_after: None,
         }
     }
 
@@ -299,10 +349,10 @@ mod tests {
         let pool = Numbers::new(limits(1));
         let now = Instant::now();
         let (first, second) = (Seat::new(()), Seat::new(()));
-        assert!(pool.wait(&first, Waker::noop()));
-        assert!(pool.wait(&second, Waker::noop()));
-        assert_eq!(pool.take_order(), Some(Some(())));
-        assert_eq!(pool.take_order(), None, "the pool has room for one");
+        assert!(pool.wait(&first, Waker::noop(), Instant::now()));
+        assert!(pool.wait(&second, Waker::noop(), Instant::now()));
+        assert_eq!(pool.take_order(Instant::now()), Some(Some(())));
+        assert_eq!(pool.take_order(Instant::now()), None, "the pool has room for one");
         assert!(pool.try_lend(|_| true).is_none(), "nobody overtakes");
         pool.opened(7, now);
         assert_eq!(turn(&pool, &second), Poll::Pending);
@@ -344,9 +394,9 @@ mod tests {
     fn a_failed_open_tells_everyone_who_waits() {
         let pool = Numbers::new(limits(2));
         let seat = Seat::new(());
-        pool.wait(&seat, Waker::noop());
-        pool.take_order();
-        pool.not_opened(&"down");
+        pool.wait(&seat, Waker::noop(), Instant::now());
+        pool.take_order(Instant::now());
+        pool.not_opened(&"down", false, Instant::now());
         assert_eq!(turn(&pool, &seat), Poll::Ready(Err("down")));
         assert_eq!(pool.counts(), Counts::default());
     }
@@ -356,9 +406,9 @@ mod tests {
         let pool = Numbers::new(limits(1));
         let now = Instant::now();
         let (first, second) = (Seat::new(()), Seat::new(()));
-        pool.wait(&first, Waker::noop());
-        pool.wait(&second, Waker::noop());
-        pool.take_order();
+        pool.wait(&first, Waker::noop(), Instant::now());
+        pool.wait(&second, Waker::noop(), Instant::now());
+        pool.take_order(Instant::now());
         pool.opened(1, now);
         pool.leave(&first, now);
         assert_eq!(turn(&pool, &second), Poll::Ready(Ok(1)));
@@ -370,8 +420,8 @@ mod tests {
         let now = Instant::now();
         let open = |number: u32, at: Instant| {
             let seat = Seat::new(());
-            pool.wait(&seat, Waker::noop());
-            pool.take_order();
+            pool.wait(&seat, Waker::noop(), Instant::now());
+            pool.take_order(Instant::now());
             pool.leave(&seat, at);
             pool.opened(number, at);
         };
@@ -399,17 +449,17 @@ mod tests {
     fn a_dropped_lease_makes_room() {
         let pool = Numbers::new(limits(1));
         let seat = Seat::new(());
-        pool.wait(&seat, Waker::noop());
-        pool.take_order();
+        pool.wait(&seat, Waker::noop(), Instant::now());
+        pool.take_order(Instant::now());
         pool.opened(1, Instant::now());
         let cx = Context::from_waker(Waker::noop());
         let Poll::Ready(Ok(lease)) = pool.poll_turn(&seat, &cx) else {
             panic!("served");
         };
-        pool.wait(&seat, Waker::noop());
-        assert_eq!(pool.take_order(), None);
+        pool.wait(&seat, Waker::noop(), Instant::now());
+        assert_eq!(pool.take_order(Instant::now()), None);
         drop(lease);
-        assert_eq!(pool.take_order(), Some(Some(())));
+        assert_eq!(pool.take_order(Instant::now()), Some(Some(())));
     }
 
     #[test]
@@ -418,8 +468,8 @@ mod tests {
         let now = Instant::now();
         for number in 1..=3 {
             let seat = Seat::new(());
-            pool.wait(&seat, Waker::noop());
-            pool.take_order();
+            pool.wait(&seat, Waker::noop(), Instant::now());
+            pool.take_order(Instant::now());
             pool.leave(&seat, now);
             pool.opened(number, now);
         }
@@ -446,17 +496,17 @@ mod tests {
                 match what {
                     0 if !waiting[which] => match pool.try_lend(|_| true) {
                         Some(lease) => leases.push(lease),
-                        None => waiting[which] = pool.wait(&seats[which], Waker::noop()),
+                        None => waiting[which] = pool.wait(&seats[which], Waker::noop(), Instant::now()),
                     },
                     1 if waiting[which] => if let Poll::Ready(served) = pool.poll_turn(&seats[which], &cx) {
                         waiting[which] = false;
                         leases.extend(served.ok());
                     },
                     2 if waiting[which] => { pool.leave(&seats[which], now); waiting[which] = false; }
-                    3 => if pool.take_order().is_some() { opening += 1; },
+                    3 => if pool.take_order(Instant::now()).is_some() { opening += 1; },
                     4 if opening > 0 => {
                         opening -= 1;
-                        if which == 0 { pool.not_opened(&"down"); } else { pool.opened(1, now); }
+                        if which == 0 { pool.not_opened(&"down", false, Instant::now()); } else { pool.opened(1, now); }
                     }
                     5 => if let Some(lease) = leases.pop() {
                         if which == 0 { drop(lease); } else { lease.give_back(now); }

@@ -155,6 +155,46 @@ pub struct PostgresCluster {
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// The most clients of one database at once, over all users and listeners; 0 means no limit.
+    #[serde(default)]
+    pub max_clients_per_database: usize,
+}
+
+/// What holds over all listeners and clusters of PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PostgresLimits {
+    /// The most server connections of one user at the servers, over all databases; 0 means no limit. Who finds them taken waits, and an
+    /// idle connection of another pool makes room.
+    pub max_server_connections_per_user: usize,
+    /// The most clients of one user at once; 0 means no limit.
+    pub max_clients_per_user: usize,
+    /// What differs for some users, by name.
+    pub users: BTreeMap<String, LimitedUser>,
+}
+
+/// The limits of one user; what is absent is as for everybody, and 0 means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitedUser {
+    /// The most server connections where this is the user at the servers.
+    pub max_server_connections: Option<usize>,
+    /// The most clients who come by this name.
+    pub max_clients: Option<usize>,
+}
+
+impl PostgresLimits {
+    /// The most server connections of a user; 0 means no limit.
+    pub fn server_connections(&self, user: &str) -> usize {
+        let own = self.users.get(user).and_then(|user| user.max_server_connections);
+        own.unwrap_or(self.max_server_connections_per_user)
+    }
+
+    /// The most clients of a user; 0 means no limit.
+    pub fn clients(&self, user: &str) -> usize {
+        let own = self.users.get(user).and_then(|user| user.max_clients);
+        own.unwrap_or(self.max_clients_per_user)
+    }
 }
 
 /// When a server connection goes back to the pool.
@@ -195,6 +235,19 @@ pub struct Pool {
     /// Run on every new server connection before a client gets it, and again behind `reset_query`. A connection on which it
     /// fails is not used.
     pub connect_query: String,
+    /// So many connections more are opened for clients that have waited for `reserve_after`. They are then like the others, and go
+    /// when they are idle for `idle_timeout`.
+    pub reserve_size: usize,
+    /// How long a client has waited when a connection of the reserve is opened for it; 0 leaves the reserve alone.
+    pub reserve_after: Period,
+    /// The most server connections of one database, over all users and endpoints; 0 means no limit. Who finds them taken waits, and an idle
+    /// connection of another pool makes room.
+    pub max_per_database: usize,
+    /// Connections that are kept open, lent ones included, while clients are there; with `credential` also without any, once a
+    /// client was there.
+    pub min_size: usize,
+    /// When a server could not be reached, clients wait on, and it is tried again after so long; 0 tells those who wait at once.
+    pub retry_after: Period,
     /// What makes a server connection clean after a client that left state on it. Empty closes the connection instead.
     pub reset_query: String,
     /// Take no server for `BEGIN` until the first real statement, so that an empty transaction meets no server. The
@@ -215,6 +268,11 @@ impl Default for Pool {
             limits: PoolLimits::default(),
             queue_notice: Period::default(),
             connect_query: String::new(),
+            reserve_size: 0,
+            reserve_after: Period::seconds(5),
+            max_per_database: 0,
+            min_size: 0,
+            retry_after: Period::seconds(0),
             reset_query: "DISCARD ALL".to_owned(),
             deferred_begin: true,
             prepared_statements: Size::mib(4),
@@ -232,6 +290,26 @@ pub struct ClusterUser {
     /// The most server connections of one of this user's pools.
     #[schemars(range(min = 1))]
     pub size: Option<usize>,
+    /// The reserve of one of this user's pools.
+    pub reserve_size: Option<usize>,
+    /// How long a client waits for a connection before it is refused; 0 waits forever.
+    pub queue_timeout: Option<Period>,
+    /// How long things may take.
+    pub timeouts: UserTimeouts,
+}
+
+/// How long things may take for one user; what is absent is the cluster's, and 0 means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserTimeouts {
+    /// A query that takes longer is cancelled at the server.
+    pub query: Option<Period>,
+    /// A client whose transaction takes longer is closed.
+    pub transaction: Option<Period>,
+    /// A client that leaves a transaction open for longer without a request is closed.
+    pub idle_in_transaction: Option<Period>,
+    /// A client without a request for longer is closed.
+    pub client_idle: Option<Period>,
 }
 
 /// Who to be at the servers.
@@ -254,6 +332,8 @@ pub struct Credential {
 pub struct Timeouts {
     /// A query that takes longer is cancelled at the server.
     pub query: Period,
+    /// A client whose transaction takes longer is closed.
+    pub transaction: Period,
     /// A client that leaves a transaction open for longer without a request is closed.
     pub idle_in_transaction: Period,
     /// A client without a request for longer is closed.

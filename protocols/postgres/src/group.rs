@@ -12,7 +12,8 @@ use crate::admit::Route;
 use crate::config::PoolMode;
 use crate::hub::{Hub, LineView};
 use crate::metrics::GroupMetrics;
-use crate::plan::ClusterRules;
+use crate::plan::{ClusterRules, Terms};
+use crate::quota::{Bounds, Claims};
 use crate::server::{Reported, Server, ServerPool, unavailable};
 use crate::settings::Settings;
 
@@ -24,6 +25,8 @@ const MOST_GREETINGS: usize = 64;
 pub(crate) struct Group {
     pub(crate) route: Route,
     pub(crate) rules: RefCell<Arc<ClusterRules>>,
+    /// What of the rules holds for its user; requests look at it.
+    pub(crate) terms: Cell<Terms>,
     pub(crate) metrics: GroupMetrics,
     picker: RefCell<Picker>,
     pools: RefCell<Vec<EndpointPool>>,
@@ -35,6 +38,8 @@ pub(crate) struct Group {
     is_paused: Cell<bool>,
     /// Connections from before are closed as they come back.
     renewed: Cell<Option<Instant>>,
+    /// What its connections are counted by.
+    pub(crate) bounds: Bounds,
     /// When somebody last used it.
     pub(crate) used: Cell<Instant>,
 }
@@ -44,6 +49,7 @@ pub(crate) struct Group {
 pub(crate) struct EndpointPool {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) pool: Rc<ServerPool>,
+    pub(crate) claims: Claims,
 }
 
 impl Group {
@@ -57,6 +63,8 @@ impl Group {
     ) -> Rc<Self> {
         Rc::new(Self {
             picker: RefCell::new(Picker::new(Arc::clone(&rules.cluster), seed)),
+            bounds: Bounds::new(&route),
+            terms: Cell::new(rules.terms(&route.user)),
             rules: RefCell::new(rules),
             route,
             metrics,
@@ -77,7 +85,7 @@ impl Group {
 
     /// The mode of its pools.
     pub(crate) fn mode(&self) -> PoolMode {
-        self.rules.borrow().mode_of(&self.route.user)
+        self.terms.get().mode
     }
 
     /// Takes new rules.
@@ -88,6 +96,7 @@ impl Group {
         }
         let begin_otherwise = self.rules.borrow().connect_query != rules.connect_query;
         *self.rules.borrow_mut() = Arc::clone(rules);
+        self.terms.set(rules.terms(&self.route.user));
         if begin_otherwise {
             self.greetings.borrow_mut().clear();
             self.renew(Instant::now());
@@ -130,9 +139,15 @@ impl Group {
 
     /// The bounds of its pools.
     pub(crate) fn limits(&self) -> Limits {
-        let limits = self.rules.borrow().limits_of(&self.route.user);
-        let size = if self.is_paused.get() { 0 } else { limits.size };
-        Limits { size, ..limits }
+        let limits = self.terms.get().limits;
+        if self.is_paused.get() {
+            return Limits {
+                size: 0,
+                reserve: 0,
+                ..limits
+            };
+        }
+        limits
     }
 
     /// With what to log in to servers: what the latest client's login left.
@@ -162,7 +177,9 @@ impl Group {
         let pool = EndpointPool {
             endpoint: Arc::clone(endpoint),
             pool: ServerPool::new(self.limits()),
+            claims: Claims::default(),
         };
+        pool.pool.set_in_use(true);
         pools.push(pool.clone());
         Ok(pool)
     }
@@ -208,6 +225,15 @@ impl Group {
             let counts = pool.pool.counts();
             counts.lent + counts.opening + counts.waiting > 0
         });
+    }
+
+    /// Says whether clients are there. Where all are one user at the servers, the fewest connections stay without any: there is
+    /// one pool of them, however many come.
+    pub(crate) fn set_in_use(&self, has_clients: bool) {
+        let is_kept = has_clients || self.rules.borrow().credential.is_some();
+        for pool in self.pools.borrow().iter() {
+            pool.pool.set_in_use(is_kept);
+        }
     }
 
     /// Whether nothing of it is in use.

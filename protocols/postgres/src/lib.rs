@@ -21,6 +21,7 @@ mod orders;
 mod peers;
 mod plan;
 mod protocol;
+mod quota;
 mod room;
 mod server;
 mod session;
@@ -31,8 +32,9 @@ mod totals;
 mod users;
 
 pub use config::{
-    ClusterUser, Console, Credential, Deployment, Login, LoginConnection, LoginMatch, LoginMethod, LoginQuery,
-    LoginRule, Pool, PoolMode, PostgresCluster, PostgresListener, Route, SystemUser, Timeouts, User, UserSuffix,
+    ClusterUser, Console, Credential, Deployment, LimitedUser, Login, LoginConnection, LoginMatch, LoginMethod,
+    LoginQuery, LoginRule, Pool, PoolMode, PostgresCluster, PostgresLimits, PostgresListener, Route, SystemUser,
+    Timeouts, User, UserSuffix, UserTimeouts,
 };
 pub use login_rules::{Applicant, LoginRules, Rule as ReadyLoginRule, RuleMistake};
 pub use orders::Orders;

@@ -1,6 +1,8 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 
+use crate::quota::Relief;
+
 /// What somebody has ordered while the process runs; no configuration says it, and a reload leaves it as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Orders {
@@ -15,7 +17,7 @@ pub struct Orders {
 }
 
 /// A message to every core.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Command {
     /// The plan or the [`Orders`] are others now.
     Look,
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Renew(Option<BTreeSet<(String, String)>>),
     /// These clients are to go.
     Kill(Vec<u64>),
+    /// Idle connections are to make room.
+    Relieve(Vec<Relief>),
 }
 
 impl Orders {

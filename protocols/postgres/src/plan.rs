@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_base::{Address, Secret};
+use tidegate_base::{Address, Period, Secret};
 use tidegate_chain::Factory;
 use tidegate_cluster::{Cluster, Conditions, Connect, Role};
 use tidegate_net::tls::Connector;
@@ -14,8 +14,8 @@ use tidegate_postgres_wire::Head;
 use tidegate_postgres_wire::login::Stored;
 
 use crate::config::{
-    ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresListener, Timeouts,
-    User, UserSuffix,
+    ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresLimits,
+    PostgresListener, Timeouts, User, UserSuffix,
 };
 use crate::console::ConsoleRules;
 use crate::login_rules::LoginRules;
@@ -28,6 +28,7 @@ pub struct PostgresPlan {
     pub(crate) listeners: HashMap<Arc<str>, Arc<ListenerRules>>,
     pub(crate) clusters: HashMap<Arc<str>, Arc<ClusterRules>>,
     pub(crate) peers: Peers,
+    pub(crate) limits: PostgresLimits,
 }
 
 /// What a listener does with its clients.
@@ -102,6 +103,21 @@ pub(crate) struct ClusterRules {
     pub(crate) keepalive: Keepalive,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) max_per_database: usize,
+    pub(crate) max_clients_per_database: usize,
+}
+
+/// What of a cluster's rules may differ from user to user, as it is for one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) mode: PoolMode,
+    pub(crate) limits: Limits,
+    pub(crate) queue_notice: Option<Duration>,
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) query: Option<Duration>,
+    pub(crate) transaction: Option<Duration>,
+    pub(crate) idle_in_transaction: Option<Duration>,
+    pub(crate) client_idle: Option<Duration>,
 }
 
 /// A mistake in the configuration that only shows when its parts are put together.
@@ -163,6 +179,18 @@ impl PostgresPlan {
     #[must_use]
     pub fn with_peers(self, peers: Peers) -> Self {
         Self { peers, ..self }
+    }
+
+    /// With what holds over all listeners and clusters.
+    #[must_use]
+    pub fn limited(self, limits: PostgresLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The user that everybody is at a cluster's servers, where it has one.
+    pub(crate) fn user_at(&self, cluster: &str) -> Option<&str> {
+        let credential = self.clusters.get(cluster)?.credential.as_ref();
+        credential.map(|credential| credential.user.as_str())
     }
 }
 
@@ -312,6 +340,11 @@ impl ClusterRules {
             queue_notice,
             connect_query,
             reset_query,
+            reserve_size,
+            reserve_after,
+            max_per_database,
+            min_size,
+            retry_after,
             deferred_begin,
             prepared_statements,
             inspect,
@@ -321,11 +354,15 @@ impl ClusterRules {
             mode: *mode,
             limits: Limits {
                 size: limits.size.max(1),
+                reserve: *reserve_size,
+                reserve_after: reserve_after.limit(),
+                min: *min_size,
                 min_idle: limits.min_idle.min(limits.size),
                 queue: limits.queue_size,
                 idle_timeout: limits.idle_timeout.limit(),
                 max_lifetime: limits.max_lifetime.limit(),
                 order: limits.order,
+                retry_after: retry_after.limit(),
             },
             queue_timeout: limits.queue_timeout.limit(),
             queue_notice: queue_notice.limit(),
@@ -342,20 +379,33 @@ impl ClusterRules {
             keepalive: config.keepalive,
             parameters: config.parameters.clone(),
             timeouts: config.timeouts,
+            max_per_database: *max_per_database,
+            max_clients_per_database: config.max_clients_per_database,
         })
     }
 
-    /// The mode for a user.
-    pub(crate) fn mode_of(&self, user: &str) -> PoolMode {
-        self.users.get(user).and_then(|user| user.mode).unwrap_or(self.mode)
-    }
-
-    /// The bounds of a user's pools.
-    pub(crate) fn limits_of(&self, user: &str) -> Limits {
-        let size = self.users.get(user).and_then(|user| user.size);
-        Limits {
-            size: size.map_or(self.limits.size, |size| size.max(1)),
-            ..self.limits
+    /// What holds for one user's pools.
+    pub(crate) fn terms(&self, user: &str) -> Terms {
+        let own = self.users.get(user).copied().unwrap_or_default();
+        let size = own.size.map_or(self.limits.size, |size| size.max(1));
+        let timeouts = own.timeouts;
+        Terms {
+            mode: own.mode.unwrap_or(self.mode),
+            limits: Limits {
+                size,
+                reserve: own.reserve_size.unwrap_or(self.limits.reserve),
+                min: self.limits.min.min(size),
+                ..self.limits
+            },
+            queue_notice: self.queue_notice,
+            queue_timeout: own.queue_timeout.map_or(self.queue_timeout, Period::limit),
+            query: timeouts.query.unwrap_or(self.timeouts.query).limit(),
+            transaction: timeouts.transaction.unwrap_or(self.timeouts.transaction).limit(),
+            idle_in_transaction: timeouts
+                .idle_in_transaction
+                .unwrap_or(self.timeouts.idle_in_transaction)
+                .limit(),
+            client_idle: timeouts.client_idle.unwrap_or(self.timeouts.client_idle).limit(),
         }
     }
 

@@ -5,21 +5,23 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tidegate_engine::{Admitted, CoreContext, Downstream, Protocol, Room, SessionError, VirtualDatabase};
-use tidegate_limit::Concurrency;
+use tidegate_limit::{Concurrency, Quotas};
 use tidegate_postgres_wire::login::{Disguise, Stored, Verifier};
 use tidegate_telemetry::Registry;
 
-use crate::admit::{Lookups, Route, admit};
+use crate::admit::{Lookups, Route, Seat, admit};
 use crate::dial::{SaltedCache, fill};
 use crate::metrics::Families;
 use crate::orders::{Command, Orders};
 use crate::peers::PeerView;
 use crate::plan::PostgresPlan;
+use crate::quota::Counted;
 use crate::room::PostgresRoom;
 use crate::totals::Totals;
 
@@ -31,7 +33,8 @@ pub struct Postgres {
     disguise: Disguise,
     salted: SaltedCache,
     lookups: Lookups,
-    per_user: Concurrency<String>,
+    clients: Concurrency<Seat>,
+    quotas: Quotas<Counted>,
     families: Families,
     console: OnceLock<Arc<dyn VirtualDatabase>>,
     orders: ArcSwap<Orders>,
@@ -52,7 +55,8 @@ impl Postgres {
             disguise: Disguise::new(key, &like),
             salted: SaltedCache::default(),
             lookups: Lookups::default(),
-            per_user: Concurrency::default(),
+            clients: Concurrency::default(),
+            quotas: Quotas::new(Instant::now()),
             families: Families::new(registry),
             console: OnceLock::new(),
             orders: ArcSwap::default(),
@@ -152,8 +156,12 @@ impl Postgres {
         &self.lookups
     }
 
-    pub(crate) fn per_user(&self) -> &Concurrency<String> {
-        &self.per_user
+    pub(crate) fn clients(&self) -> &Concurrency<Seat> {
+        &self.clients
+    }
+
+    pub(crate) fn quotas(&self) -> &Quotas<Counted> {
+        &self.quotas
     }
 
     pub(crate) fn families(&self) -> &Families {

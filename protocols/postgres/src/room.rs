@@ -81,6 +81,7 @@ impl PostgresRoom {
             for group in self.groups.borrow().values() {
                 if let Some(rules) = plan.clusters.get(&group.route.cluster) {
                     group.update(rules, self.seed());
+                    group.bounds.set(self.postgres.quotas(), rules, &plan.limits);
                 }
             }
             *self.plan.borrow_mut() = (generation, plan);
@@ -110,6 +111,7 @@ impl PostgresRoom {
             .families()
             .group(&route.cluster, &route.database, &route.user);
         let group = Group::new(route.clone(), Arc::clone(rules), metrics, credential, self.seed(), now);
+        group.bounds.set(self.postgres.quotas(), rules, &plan.limits);
         group.pause(self.postgres.orders().pauses(&route.cluster, &route.database));
         self.groups.borrow_mut().insert(route.clone(), Rc::clone(&group));
         Ok(group)
@@ -117,12 +119,27 @@ impl PostgresRoom {
 
     /// Opens connections for as long as a pool wants some.
     pub(crate) fn open_wanted(self: &Rc<Self>, group: &Rc<Group>, pool: &EndpointPool, verbose: bool) {
-        while let Some(need) = pool.pool.take_order() {
+        while let Some(need) = pool.pool.take_order(Instant::now()) {
+            let place = self.place(group);
+            if place.is_none() && need.is_none() {
+                // Nobody waits: it is not worth anybody's connection.
+                return pool.pool.withdraw();
+            }
             let rules = group.rules();
             let started = need.map_or_else(|| self.started(group, &rules), |need: Need| need.started);
-            let order = self.order(&rules, group, pool, &started, verbose);
             let (room, group, pool) = (Rc::clone(self), Rc::clone(group), pool.clone());
             tokio::task::spawn_local(async move {
+                let place = match place {
+                    Some(place) => place,
+                    None => match room.wait_for_place(&group, &pool).await {
+                        Some(place) => place,
+                        None => return,
+                    },
+                };
+                if !pool.pool.needs_opening() {
+                    return pool.pool.withdraw();
+                }
+                let order = room.order(&group.rules(), &group, &pool, &started, verbose);
                 let began = Instant::now();
                 let postgres = Arc::clone(&room.postgres);
                 let opening = room.core.login.spawn({
@@ -134,14 +151,14 @@ impl PostgresRoom {
                         .stream
                         .adopt()
                         .map(|stream| (stream, opened.ready, opened.set))
-                        .map_err(|_| unavailable("out of sockets")),
+                        .map_err(|_| (unavailable("out of sockets"), true)),
                     Ok(Err(error)) => {
                         tracing::warn!(name: "server not opened", cluster = %group.route.cluster,
                             endpoint = %order.endpoint.address, database = %order.database, user = %order.user,
                             refused = error.is_refusal(), %error, "cannot open a server connection");
-                        Err(error.refusal(&order.endpoint, order.verbose))
+                        Err((error.refusal(&order.endpoint, order.verbose), error.is_servers_fault()))
                     }
-                    Err(_) => Err(unavailable("the gateway is going down")),
+                    Err(_) => Err((unavailable("the gateway is going down"), false)),
                 };
                 let now = Instant::now();
                 match outcome {
@@ -149,16 +166,17 @@ impl PostgresRoom {
                         group.metrics.connect_time.record(began.elapsed());
                         let base = set.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let begins = (started, room.settings.intern(base));
-                        let mut server = Server::new(stream, ready, begins, Arc::clone(&pool.endpoint), now);
+                        let mut server = Server::new(stream, ready, begins, Arc::clone(&pool.endpoint), place, now);
                         server.has_begun = !order.rules.connect_query.is_empty();
                         let lifetime = group.limits().max_lifetime;
                         server.told = Opened::tell(&group.route, &pool.endpoint.address, lifetime);
                         group.learn_greeting(&server);
                         pool.pool.opened(Box::new(server), now);
+                        room.make_room(&group, &pool);
                     }
-                    Err(refusal) => {
+                    Err((refusal, may_pass)) => {
                         group.metrics.connect_failures.inc();
-                        pool.pool.not_opened(&refusal);
+                        pool.pool.not_opened(&refusal, may_pass, now);
                     }
                 }
             });
@@ -245,8 +263,12 @@ impl PostgresRoom {
         let (room, group) = (Rc::clone(self), Rc::clone(group));
         tokio::task::spawn_local(async move {
             let rules = group.rules();
-            if !clean(&rules, lease).await {
-                group.metrics.discarded.inc();
+            match clean(&rules, lease).await {
+                Ok(lease) => room.give_back(&group, &pool, lease, Instant::now()),
+                Err(lease) => {
+                    group.metrics.discarded.inc();
+                    group.bounds.close(lease.take_out());
+                }
             }
             // A place may have become free, and somebody may wait for one.
             room.open_wanted(&group, &pool, false);
@@ -267,6 +289,12 @@ impl PostgresRoom {
                 let sessions: Vec<_> = self.sessions.borrow().values().cloned().collect();
                 for shared in sessions.iter().filter(|shared| ids.contains(&shared.id())) {
                     shared.kill();
+                }
+            }
+            Command::Relieve(reliefs) => {
+                let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
+                for relief in reliefs {
+                    self.relieve(&groups, relief);
                 }
             }
             Command::Renew(databases) => {
@@ -415,16 +443,18 @@ impl Room for PostgresRoom {
 
     fn maintain(self: Rc<Self>, now: Instant) {
         self.plan();
+        for group in self.groups.borrow().values() {
+            group.set_in_use(Rc::strong_count(group) > 1);
+        }
         let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
         for group in groups {
             group.forget_gone();
             group.move_lines();
             for pool in group.pools() {
-                let expired = pool
-                    .pool
-                    .expire(now, |server| server.is_well(&mut Context::from_waker(Waker::noop())));
+                let is_well = |server: &mut Box<Server>| server.is_well(&mut Context::from_waker(Waker::noop()));
+                let expired = pool.pool.expire(now, is_well);
                 let lifetime = group.limits().max_lifetime;
-                for server in expired {
+                for server in &expired {
                     let is_old = lifetime.is_some_and(|lifetime| now.duration_since(server.opened) >= lifetime);
                     server.because(if is_old {
                         "its lifetime is over"
@@ -432,7 +462,10 @@ impl Room for PostgresRoom {
                         "it was idle for too long"
                     });
                 }
-                if pool.endpoint.is_well() {
+                group.bounds.close(expired);
+                self.make_room(&group, &pool);
+                // Who waits until it is tried again has nobody else to do that.
+                if pool.endpoint.is_well() || pool.pool.counts().waiting > 0 {
                     self.open_wanted(&group, &pool, false);
                 }
             }
@@ -453,7 +486,7 @@ impl Room for PostgresRoom {
                 protocol: "postgres",
                 listener: shared.listener.to_string(),
                 peer: shared.peer.clone(),
-                user: group.route.user.clone(),
+                user: shared.user().to_owned(),
                 space: group.route.database.clone(),
                 application_name: shared.application_name.borrow().clone(),
                 cluster: group.route.cluster.to_string(),

@@ -15,6 +15,7 @@ use tidegate_postgres_wire::{Cursor, Frame};
 
 use crate::batch::Batch;
 use crate::expected::Expected;
+use crate::quota::Place;
 use crate::settings::Settings;
 use crate::statements::{Prepared, Statement};
 use crate::told::Opened;
@@ -91,6 +92,7 @@ pub(crate) struct Server {
     pub(crate) opened: Instant,
     /// Tells of its end.
     pub(crate) told: Option<Box<Opened>>,
+    _place: Place,
 }
 
 /// A change of a client's names, to be made when its completion reaches the client.
@@ -139,6 +141,7 @@ impl Server {
         ready: Ready,
         (started, base): (Rc<Settings>, Rc<Settings>),
         endpoint: Arc<Endpoint>,
+        place: Place,
         now: Instant,
     ) -> Self {
         let mut reported = Reported::default();
@@ -179,6 +182,7 @@ impl Server {
             entered: None,
             opened: now,
             told: None,
+            _place: place,
         }
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn refused(shared: &Shared, refusal: &Refusal) {
     let route = &shared.group.route;
     let code = refusal.code.as_deref().unwrap_or_default();
     tracing::debug!(name: "client refused", target: REFUSED, peer = %shared.peer, cluster = %route.cluster,
-        database = route.database, user = route.user, reason = %refusal.text, code, "a client is told an error");
+        database = route.database, user = shared.user(), reason = %refusal.text, code, "a client is told an error");
 }
 
 /// A session has ended.
@@ -90,7 +90,7 @@ pub(crate) fn ended(shared: &Shared) {
     let farewell = shared.farewell.take();
     let route = &shared.group.route;
     tracing::debug!(name: "client ended", target: CLOSED, peer = %shared.peer, cluster = %route.cluster,
-        database = route.database, user = route.user, age = shared.since.elapsed().as_secs(),
+        database = route.database, user = shared.user(), age = shared.since.elapsed().as_secs(),
         reason = farewell.reason(), code = farewell.code(), "a client's session has ended");
 }
 

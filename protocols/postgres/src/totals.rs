@@ -12,7 +12,7 @@ pub struct Totals {
     pub cluster: String,
     /// The database at the server.
     pub database: String,
-    /// The user that clients named.
+    /// The user at the servers.
     pub user: String,
     /// Exchanges done.
     pub queries: u64,

@@ -166,7 +166,7 @@ impl RedisRoom {
         key: Key,
         pool: &Rc<ServerPool>,
     ) {
-        while pool.take_order().is_some() {
+        while pool.take_order(Instant::now()).is_some() {
             let (room, group, pool) = (Rc::clone(self), Rc::clone(group), Rc::clone(pool));
             let order = group.order(endpoint, key);
             tokio::task::spawn_local(async move {
@@ -175,7 +175,7 @@ impl RedisRoom {
                         let now = Instant::now();
                         pool.opened(Box::new(Server::new(stream, order.endpoint)), now);
                     }
-                    Err(refusal) => pool.not_opened(&refusal),
+                    Err(refusal) => pool.not_opened(&refusal, false, Instant::now()),
                 }
             });
         }

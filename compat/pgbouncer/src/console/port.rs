@@ -74,6 +74,8 @@ pub struct Layout {
     pub users: Vec<UserOf>,
     /// How long a suspension waits for what is held; none means no limit.
     pub suspend_timeout: Option<Duration>,
+    /// What holds for a user without a name there.
+    pub others: UserOf,
 }
 
 /// A name that clients may ask for.
@@ -100,6 +102,12 @@ pub struct ClusterOf {
     pub pool_size: usize,
     /// The fewest.
     pub min_pool_size: usize,
+    /// So many more for clients that have waited for long.
+    pub reserve_pool_size: usize,
+    /// The most connections of a database, over all pools; 0 means no limit.
+    pub max_connections: usize,
+    /// The most clients of a database; 0 means no limit.
+    pub max_clients: usize,
     /// How old a connection may get.
     pub server_lifetime: Option<Duration>,
     /// `session`, `transaction` or `statement`.
@@ -113,8 +121,12 @@ pub struct UserOf {
     pub name: String,
     /// The most connections of one of its pools, where that is its own.
     pub pool_size: Option<usize>,
+    /// The reserve of one of its pools, where that is its own.
+    pub reserve_pool_size: Option<usize>,
     /// Its own mode.
     pub pool_mode: Option<&'static str>,
+    /// The most server connections; 0 means no limit.
+    pub max_connections: usize,
     /// The most clients; 0 means no limit.
     pub max_clients: usize,
 }

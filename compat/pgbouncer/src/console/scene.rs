@@ -74,7 +74,7 @@ impl Scene {
         scene
     }
 
-    /// SHOW POOLS: one row for each database and user, whatever cores, servers and clusters they are spread over.
+    /// SHOW POOLS: one row for each database and user at the servers, whatever cores, servers and clusters they are spread over.
     pub(super) fn pools(&self) -> Vec<Vec<Value>> {
         let mut sums: BTreeMap<(String, String), PoolSum> = BTreeMap::new();
         for pool in &self.pools {
@@ -86,7 +86,10 @@ impl Scene {
             sum.mode = pool.mode;
         }
         for client in &self.clients {
-            let key = (self.names.of(&client.cluster, &client.space), client.user.clone());
+            // All clients of a cluster with a user of its own are in that user's pool.
+            let forced = self.cluster(&client.cluster).and_then(|at| at.force_user.as_ref());
+            let user = forced.unwrap_or(&client.user).clone();
+            let key = (self.names.of(&client.cluster, &client.space), user);
             let sum = sums.entry(key).or_default();
             if client.state == "waiting" {
                 sum.waiting_clients += 1;
@@ -133,18 +136,18 @@ impl Scene {
         names.extend(self.pools.iter().map(|pool| pool.user.as_str()));
         let row = |name: &str| {
             let known = self.layout.users.iter().find(|user| user.name == name);
+            let known = known.unwrap_or(&self.layout.others);
+            let size = |size: Option<usize>| size.map_or(String::new(), |size| size.to_string());
             let pools = self.pools.iter().filter(|pool| pool.user == name);
             let clients = self.clients.iter().filter(|client| client.user == name);
             vec![
                 name.into(),
-                known
-                    .and_then(|user| user.pool_size)
-                    .map_or("".into(), |size| size.to_string().into()),
-                "".into(),
-                known.and_then(|user| user.pool_mode).map_or(Value::Null, Into::into),
-                0_usize.into(),
+                size(known.pool_size).into(),
+                size(known.reserve_pool_size).into(),
+                known.pool_mode.map_or(Value::Null, Into::into),
+                known.max_connections.into(),
                 pools.map(connections).sum::<usize>().into(),
-                known.map_or(0, |user| user.max_clients).into(),
+                known.max_clients.into(),
                 clients.count().into(),
             ]
         };
@@ -206,13 +209,13 @@ impl Scene {
             at.and_then(|at| at.force_user.clone()).map_or(Value::Null, Into::into),
             at.map_or(0, |at| at.pool_size).into(),
             at.map_or(0, |at| at.min_pool_size).into(),
-            0_usize.into(),
+            at.map_or(0, |at| at.reserve_pool_size).into(),
             lifetime.into(),
             at.map_or(Value::Null, |at| at.pool_mode.into()),
             Value::Null,
-            0_usize.into(),
+            at.map_or(0, |at| at.max_connections).into(),
             current.into(),
-            0_usize.into(),
+            at.map_or(0, |at| at.max_clients).into(),
             clients.into(),
             u64::from(self.orders.paused.contains(key)).into(),
             u64::from(self.orders.disabled.contains(key)).into(),

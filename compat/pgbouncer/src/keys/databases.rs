@@ -21,7 +21,7 @@ pub(super) const DATABASES: [Key; 24] = [
         "user",
         Text,
         "",
-        "`clusters.<name>.credential.user`; there is still a pool for each user that clients name, and a warning says so",
+        "`clusters.<name>.credential.user`; all clients of the entry share its pool",
     ),
     kept(
         "password",
@@ -43,15 +43,9 @@ pub(super) const DATABASES: [Key; 24] = [
         "`clusters.<name>.login_query.cluster` and `database`",
     ),
     kept("pool_size", Digits, "", "`clusters.<name>.pool.size`"),
-    kept("min_pool_size", Digits, "", "`clusters.<name>.pool.min_idle`"),
-    told("reserve_pool", Digits, "", "0", "the old name of `reserve_pool_size`"),
-    told(
-        "reserve_pool_size",
-        Digits,
-        "",
-        "0",
-        "there is no reserve: make `pool_size` larger",
-    ),
+    kept("min_pool_size", Digits, "", "`clusters.<name>.pool.min_size`"),
+    kept("reserve_pool", Digits, "", "the old name of `reserve_pool_size`"),
+    kept("reserve_pool_size", Digits, "", "`clusters.<name>.pool.reserve_size`"),
     kept(
         "connect_query",
         Text,
@@ -74,19 +68,17 @@ pub(super) const DATABASES: [Key; 24] = [
         "any",
         "servers are not asked: list only hosts of the wanted role",
     ),
-    told(
+    kept(
         "max_db_connections",
         Digits,
         "",
-        "0",
-        "no pool is larger than this, but several users' pools together can be: choose `pool_size` for that",
+        "`clusters.<name>.pool.max_per_database`",
     ),
-    told(
+    kept(
         "max_db_client_connections",
         Digits,
         "",
-        "0",
-        "clients are counted for each listener (`max_clients`) and user, and not for each database",
+        "`clusters.<name>.max_clients_per_database`",
     ),
     kept("server_lifetime", Digits, "", "`clusters.<name>.pool.max_lifetime`"),
     kept(
@@ -108,12 +100,11 @@ pub(super) const USERS: [Key; 10] = [
         "",
         "`clusters.<name>.users.<user>.size`, in all clusters",
     ),
-    told(
+    kept(
         "reserve_pool_size",
         Digits,
         "",
-        "0",
-        "there is no reserve: make `pool_size` larger",
+        "`clusters.<name>.users.<user>.reserve_size`, in all clusters",
     ),
     kept(
         "pool_mode",
@@ -121,54 +112,47 @@ pub(super) const USERS: [Key; 10] = [
         "",
         "`clusters.<name>.users.<user>.mode`, in all clusters",
     ),
-    told(
+    kept(
         "max_user_connections",
         Digits,
         "",
-        "0",
-        "no pool of this user is larger than this, but the pools of several databases together can be",
+        "`limits.postgres.users.<user>.max_server_connections`",
     ),
-    told(
+    kept(
         "query_timeout",
         Digits,
         "",
-        "",
-        "timeouts hold for all users of a cluster: `ALTER ROLE … SET statement_timeout` holds for one",
+        "`clusters.<name>.users.<user>.timeouts.query`, in all clusters",
     ),
-    told(
+    kept(
         "query_wait_timeout",
         Digits,
         "",
-        "",
-        "timeouts hold for all users of a cluster",
+        "`clusters.<name>.users.<user>.queue_timeout`, in all clusters without `user`",
     ),
-    told(
+    kept(
         "idle_transaction_timeout",
         Digits,
         "",
-        "",
-        "timeouts hold for all users of a cluster: `ALTER ROLE … SET idle_in_transaction_session_timeout` holds for one",
+        "`clusters.<name>.users.<user>.timeouts.idle_in_transaction`, in all clusters",
     ),
-    told(
+    kept(
         "transaction_timeout",
         Digits,
         "",
-        "",
-        "`ALTER ROLE … SET transaction_timeout` (PostgreSQL 17) holds for one user",
+        "`clusters.<name>.users.<user>.timeouts.transaction`, in all clusters",
     ),
-    told(
+    kept(
         "client_idle_timeout",
         Digits,
         "",
-        "",
-        "timeouts hold for all users of a cluster",
+        "`clusters.<name>.users.<user>.timeouts.client_idle`, in all clusters without `user`",
     ),
-    told(
+    kept(
         "max_user_client_connections",
         Digits,
         "",
-        "0",
-        "`listeners.<name>.max_clients_per_user` is one number for all users",
+        "`limits.postgres.users.<user>.max_clients`",
     ),
 ];
 

@@ -48,12 +48,7 @@ pub(super) const KEYS: [Key; 102] = [
     ),
     told("user", Text, "", "", "start the gateway as that user"),
     kept("pool_mode", MODES, "session", "`clusters.<name>.pool.mode`"),
-    kept(
-        "max_client_conn",
-        Integer,
-        "100",
-        "`listeners.<name>.max_clients`; each listener counts its own, and a warning says so where there are several",
-    ),
+    kept("max_client_conn", Integer, "100", "`limits.max_clients`"),
     kept(
         "default_pool_size",
         Integer,
@@ -64,42 +59,38 @@ pub(super) const KEYS: [Key; 102] = [
         "min_pool_size",
         Integer,
         "0",
-        "`clusters.<name>.pool.min_idle`: so many idle connections, not so many in all",
+        "`clusters.<name>.pool.min_size`; with `user`, once a client was there",
     ),
-    told(
-        "reserve_pool_size",
-        Integer,
-        "0",
-        "0",
-        "there is no reserve: make `default_pool_size` larger",
+    kept("reserve_pool_size", Integer, "0", "`clusters.<name>.pool.reserve_size`"),
+    kept(
+        "reserve_pool_timeout",
+        Seconds,
+        "5",
+        "`clusters.<name>.pool.reserve_after`",
     ),
-    told("reserve_pool_timeout", Seconds, "5", "", "there is no reserve"),
-    told(
+    kept(
         "max_db_connections",
         Integer,
         "0",
-        "0",
-        "no pool is larger than this, but several users' pools together can be: choose `default_pool_size` for that",
+        "`clusters.<name>.pool.max_per_database`",
     ),
-    told(
+    kept(
         "max_db_client_connections",
         Integer,
         "0",
-        "0",
-        "clients are counted for each listener (`max_clients`) and user, and not for each database",
+        "`clusters.<name>.max_clients_per_database`",
     ),
-    told(
+    kept(
         "max_user_connections",
         Integer,
         "0",
-        "0",
-        "no pool is larger than this, but the pools of several databases together can be",
+        "`limits.postgres.max_server_connections_per_user`",
     ),
     kept(
         "max_user_client_connections",
         Integer,
         "0",
-        "`listeners.<name>.max_clients_per_user`",
+        "`limits.postgres.max_clients_per_user`",
     ),
     kept(
         "server_round_robin",
@@ -264,12 +255,11 @@ pub(super) const KEYS: [Key; 102] = [
         "15",
         "`clusters.<name>.connect.timeout`; 0, which is \"for ever\", becomes `1h`",
     ),
-    told(
+    kept(
         "server_login_retry",
         Seconds,
         "15",
-        "",
-        "`clusters.<name>.connect` says how often and when it is tried again, and `health` when a server counts as down",
+        "`clusters.<name>.pool.retry_after`, at least `1ms`; not where an entry lists several hosts, and a warning says so. A login that the server refuses is told at once",
     ),
     kept(
         "client_login_timeout",
@@ -386,12 +376,11 @@ pub(super) const KEYS: [Key; 102] = [
         "0",
         "`clusters.<name>.timeouts.idle_in_transaction`",
     ),
-    told(
+    kept(
         "transaction_timeout",
         Seconds,
         "0",
-        "0",
-        "PostgreSQL 17 has `transaction_timeout` of its own: `ALTER ROLE … SET`",
+        "`clusters.<name>.timeouts.transaction`",
     ),
     kept("suspend_timeout", Seconds, "10", "`runtime.suspend_timeout`"),
     told(

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::login::{Answerer, log_in};
 use super::route::find_route;
+use super::seats::take_seats;
 use super::visit::{Door, visit};
 use super::{Client, add_host, settings_of};
 use crate::Postgres;
@@ -57,6 +58,7 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         peer,
         listener,
         refusal,
+        is_full,
         cores,
         leaving,
         accepted,
@@ -81,7 +83,12 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
     };
     hello.asked = (startup.database().to_owned(), startup.user().to_owned());
     hello.newcomer().asks(hello.stream.tls().is_some());
-    if let Some(refusal) = refusal {
+    let plan = postgres.plan();
+    let rules = plan.listeners.get(&listener.name).map(Arc::clone);
+    let console = rules.as_ref().and_then(|rules| rules.console.as_ref());
+    let visits = console.is_some_and(|console| console.answers(startup.database()));
+    // Whoever looks after a gateway that is full comes in all the same.
+    if let Some(refusal) = refusal.filter(|_| !(visits && is_full)) {
         return hello.refuse(&refusal, Kind::Limit).await;
     }
     if tls.is_some_and(|tls| tls.mode() == TlsMode::Require) && hello.identity.is_none() && peer.ip().is_some() {
@@ -92,16 +99,11 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         .with_code(sqlstate::INVALID_AUTHORIZATION);
         return hello.refuse(&refusal, Kind::Tls).await;
     }
-    let plan = postgres.plan();
-    let Some(rules) = plan.listeners.get(&listener.name).map(Arc::clone) else {
+    let Some(rules) = rules else {
         let refusal = Refusal::new(Reason::Unavailable, "this listener is being removed");
         return hello.refuse(&refusal, Kind::Config).await;
     };
-    if rules
-        .console
-        .as_ref()
-        .is_some_and(|console| console.answers(startup.database()))
-    {
+    if visits {
         let door = Door {
             listener: &listener.name,
             is_own_user,
@@ -121,7 +123,7 @@ async fn seat(
     startup: Startup,
 ) -> Result<Admitted, SessionError> {
     let version = hello.agree(&startup).await?;
-    let route = match find_route(rules, &startup, &hello) {
+    let mut route = match find_route(rules, &startup, &hello) {
         Ok(route) => route,
         Err(refusal) => return hello.refuse(&refusal, Kind::Login).await,
     };
@@ -140,20 +142,15 @@ async fn seat(
             .await;
     }
     // Behind the login: who has not shown who it is takes no place of the user's, and learns nothing of the others.
-    let permit = match rules.max_clients_per_user {
-        0 => None,
-        most => {
-            let permit = postgres.per_user().take(route.user.clone(), most);
-            if permit.is_none() {
-                let text = format!(
-                    "too many connections for role \"{}\" (max_clients_per_user)",
-                    route.user
-                );
-                return hello.refuse(&Refusal::new(Reason::Overloaded, text), Kind::Limit).await;
-            }
-            permit
-        }
+    let plan = postgres.plan();
+    let permits = match take_seats(postgres, rules, &plan, &route) {
+        Ok(permits) => permits,
+        Err(refusal) => return hello.refuse(&refusal, Kind::Limit).await,
     };
+    // Where the cluster has a user of its own, all that come share its pools.
+    let user = plan.user_at(&route.cluster).map(str::to_owned);
+    let user = user.filter(|user| *user != route.user);
+    let user = user.map(|of_pool| std::mem::replace(&mut route.user, of_pool).into_boxed_str());
     let home = postgres.home(&route);
     let mut settings = settings_of(&startup);
     if rules.application_name_add_host {
@@ -171,8 +168,9 @@ async fn seat(
         credential: proven.credential,
         manners: rules.manners,
         notice: rules.login_notice.clone(),
+        user,
         route,
-        permit,
+        permits,
     };
     Ok(Admitted::Client {
         home,

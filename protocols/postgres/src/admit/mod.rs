@@ -5,10 +5,12 @@ mod login;
 mod lookup;
 mod peer;
 mod route;
+mod seats;
 mod visit;
 
 pub(crate) use greeting::admit;
 pub(crate) use lookup::Lookups;
+pub(crate) use seats::Seat;
 
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub(crate) struct Client {
     pub(crate) listener: Arc<str>,
     pub(crate) peer: String,
     pub(crate) is_tls: bool,
+    /// Who it is, where that is not the user of its pool.
+    pub(crate) user: Option<Box<str>>,
     pub(crate) route: Route,
     /// Settings that its start-up packet asks for, `options` included.
     pub(crate) settings: Vec<(String, String)>,
@@ -39,10 +43,12 @@ pub(crate) struct Client {
     pub(crate) manners: Manners,
     /// What it is told as it comes in.
     pub(crate) notice: Option<Arc<str>>,
-    pub(crate) permit: Option<Permit<String>>,
+    /// Its places among those that may be here.
+    pub(crate) permits: Vec<Permit<Seat>>,
 }
 
-/// Where a client goes.
+/// Where a client goes. Until its login is done `user` is the name that it came by, and from then on its pool's: the one at the
+/// servers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Route {
     pub(crate) cluster: Arc<str>,

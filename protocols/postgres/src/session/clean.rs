@@ -1,5 +1,5 @@
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidegate_postgres_wire::backend::{ParameterStatus, Status, read_ready};
 use tidegate_postgres_wire::{Frame, frontend};
@@ -12,11 +12,11 @@ use crate::settings::restated;
 /// How long a connection may take to become clean.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Makes a connection clean that a client has left in some state, and gives it back: an open transaction is rolled back,
+/// Makes a connection clean that a client has left in some state, so that it can be given back: an open transaction is rolled back,
 /// a session's state is discarded. One that is still at work for the client is closed, and
-/// cancelled unless the client has asked for the end itself. `false` when the
-/// connection was closed.
-pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool {
+/// cancelled unless the client has asked for the end itself. `Err` when the
+/// connection is to be closed.
+pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> Result<ServerLease, ServerLease> {
     let is_at_rest = lease.expected.is_settled()
         && lease.out.is_empty()
         && lease.held.is_empty()
@@ -29,11 +29,11 @@ pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool 
             let _ = cancel(rules, &endpoint, process, &secret).await;
         }
         lease.because("its client left it at work");
-        return false;
+        return Err(lease);
     }
     let needs_reset = lease.pinned || lease.tainted;
     if is_replication || (needs_reset && rules.reset_query.is_empty()) {
-        return false;
+        return Err(lease);
     }
     let mut out = Vec::new();
     let mut answers = 0;
@@ -56,7 +56,7 @@ pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool 
     if answers > 0 {
         match tokio::time::timeout(LIMIT, ask(&mut lease, &out, answers)).await {
             Ok(true) => {}
-            Ok(false) | Err(_) => return false,
+            Ok(false) | Err(_) => return Err(lease),
         }
     }
     if needs_reset {
@@ -67,8 +67,8 @@ pub(crate) async fn clean(rules: &ClusterRules, mut lease: ServerLease) -> bool 
         (lease.pinned, lease.held_for_good) = (false, false);
         lease.tainted = false;
     }
-    lease.give_back(Instant::now());
-    true
+    lease.entered = None;
+    Ok(lease)
 }
 
 /// Says it, and waits for the answers; `false` when something goes wrong.

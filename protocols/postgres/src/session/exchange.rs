@@ -7,7 +7,6 @@ use tidegate_postgres_wire::backend::{self, Severity};
 use tidegate_postgres_wire::{Head, frontend};
 use tidegate_sql::{Class, class, fingerprint};
 
-use crate::admit::Route;
 use crate::server::Naming;
 use crate::statements::{Names, Statement as Prepared, Verbs};
 
@@ -81,7 +80,9 @@ impl Answer {
 /// What a session knows that its requests do not say.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
-    pub(super) route: &'a Route,
+    pub(super) database: &'a str,
+    /// Who the client is.
+    pub(super) user: &'a str,
     pub(super) verbs: &'a Verbs,
     pub(super) names: Option<&'a Names>,
     /// Changes of names that are on their way.
@@ -184,8 +185,8 @@ impl Exchange for Request<'_> {
         }
         Facts {
             statements: &self.statements[..self.count],
-            space: &self.known.route.database,
-            user: &self.known.route.user,
+            space: self.known.database,
+            user: self.known.user,
             flags: self.flags,
         }
     }

@@ -112,7 +112,7 @@ impl Session {
         let status = match (self.deferred, bracket.begins()) {
             (None, true) => {
                 self.deferred = Some(bracket);
-                self.in_transaction();
+                self.in_transaction(None);
                 Status::Transaction
             }
             (Some(_), false) => {

@@ -12,7 +12,7 @@ use super::single::no_blocks;
 use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
-use crate::server::{Need, ServerLease, ServerSeat};
+use crate::server::{Need, Server, ServerLease, ServerSeat};
 use crate::settings::{Settings, is_doubtful, transition};
 
 /// How often the server is asked again what is so.
@@ -47,7 +47,7 @@ impl Session {
             }),
         };
         self.seat = Some(Rc::clone(&seat));
-        if !pool.pool.wait(&seat, cx.waker()) {
+        if !pool.pool.wait(&seat, cx.waker(), now) {
             let text = "too many clients wait for a server connection (queue_size); try again";
             self.refuse_held(&Refusal::new(Reason::Overloaded, text));
             return true;
@@ -63,23 +63,7 @@ impl Session {
         self.began = now;
         self.shared.asked.set(now);
         self.shared.state.set(State::Waiting);
-        let rules = self.group.rules();
-        // Before it is let in, a client understands no notice.
-        let notice = rules.queue_notice.filter(|_| self.login.is_none());
-        match notice.filter(|notice| rules.queue_timeout.is_none_or(|limit| *notice < limit)) {
-            Some(notice) => self.limit(Some(notice), Due::QueueNotice),
-            None => self.limit(rules.queue_timeout, Due::Queue),
-        }
-    }
-
-    /// Tells the client that it waits; it does so no longer than it would without.
-    pub(super) fn tell_of_wait(&mut self) {
-        let mut out = Vec::new();
-        let text = "no server connection is free: this client waits in the queue";
-        backend::notice(&mut out, sqlstate::SUCCESSFUL_COMPLETION, text);
-        self.to_client.queue(&out, &self.room.core.buffers);
-        let limit = self.group.rules().queue_timeout;
-        self.set_deadline(limit.map(|limit| (self.began + limit, Due::Queue)));
+        self.limit_wait(None);
     }
 
     /// Whether the wait is over.
@@ -111,6 +95,7 @@ impl Session {
         self.waits = false;
         if let (Some(pool), Some(seat)) = (self.pool.take(), &self.seat) {
             pool.pool.leave(seat, now);
+            pool.forget_claims();
         }
     }
 
@@ -156,9 +141,8 @@ impl Session {
         lease.endpoint.begin();
         self.shared.lend(&lease);
         self.shared.state.set(State::Active);
-        let limit = self.group.rules().timeouts.query.limit();
-        self.limit(limit, Due::Query);
         self.began = self.room.core.now();
+        self.limit_request(None);
         self.shared.asked.set(self.began);
         self.group.metrics.assignments.inc();
         self.lease = Some(lease);
@@ -173,7 +157,7 @@ impl Session {
                 started: Rc::clone(&self.started),
             })
         });
-        pool.pool.wait_first(seat, cx.waker());
+        pool.pool.wait_first(seat, cx.waker(), self.room.core.now());
         self.wait_for(self.room.core.now());
         self.room.open_wanted(&self.group, &pool, self.manners.verbose_errors);
     }
@@ -217,7 +201,7 @@ impl Session {
             self.shared
                 .state
                 .set(if lease.pinned { State::Pinned } else { State::Idle });
-            let limit = self.group.rules().timeouts.client_idle.limit();
+            let limit = self.group.terms.get().client_idle;
             self.limit(limit, Due::ClientIdle);
             self.lease = Some(lease);
             return;
@@ -229,7 +213,7 @@ impl Session {
                 self.tell_of_base(&lease);
                 self.room.clean_in_background(&self.group, pool, lease);
             } else {
-                lease.give_back(self.room.core.now());
+                self.room.give_back(&self.group, &pool, lease, self.room.core.now());
             }
         }
         self.rest();
@@ -263,23 +247,21 @@ impl Session {
         if self.mode == PoolMode::Statement {
             return self.say_goodbye_beside(Some(lease), &no_blocks());
         }
-        self.in_transaction();
+        self.in_transaction(Some(lease));
     }
 
     /// The client has a transaction open, and nothing under way in it.
-    pub(super) fn in_transaction(&mut self) {
+    pub(super) fn in_transaction(&mut self, server: Option<&Server>) {
         self.shared.state.set(State::InTransaction);
-        let limit = self.group.rules.borrow().timeouts.idle_in_transaction.limit();
-        self.limit(limit, Due::IdleInTransaction);
+        self.limit_transaction(server);
     }
 
     /// The client asks for something while it holds a server that rests.
-    pub(super) fn request_begins(&mut self) {
+    pub(super) fn request_begins(&mut self, server: &Server) {
         self.began = self.room.core.now();
         self.shared.asked.set(self.began);
         self.shared.state.set(State::Active);
-        let limit = self.group.rules.borrow().timeouts.query.limit();
-        self.limit(limit, Due::Query);
+        self.limit_request(server.entered);
     }
 
     /// The transaction has ended: what it touched becomes known, from its words where they suffice, else by asking.

@@ -68,7 +68,7 @@ impl Session {
             return self.say(&words);
         }
         ears.pending = Some((words, channel));
-        let limit = self.group.rules().queue_timeout;
+        let limit = self.group.terms.get().queue_timeout;
         self.limit(limit, Due::Listen);
     }
 

@@ -7,6 +7,7 @@ mod exchange;
 mod gate;
 mod gather;
 mod lending;
+mod limits;
 mod listen;
 mod mend;
 mod replies;
@@ -121,8 +122,10 @@ enum Due {
     /// It is time to tell the client that it waits.
     QueueNotice,
     Queue,
+    Reserve,
     Query,
     KillQuery,
+    Transaction,
     IdleInTransaction,
     ClientIdle,
     Listen,
@@ -166,11 +169,11 @@ impl Session {
         let shared = Shared::new(
             (slot.number(), room.next_serial(), core),
             key,
-            Rc::clone(&group),
+            (Rc::clone(&group), client.user),
             client.listener.clone(),
             (client.peer, client.is_tls),
             all.get("application_name").unwrap_or_default().to_owned(),
-            client.permit,
+            client.permits,
         );
         room.enter(&shared);
         let chain = Shown::of(&room, &client.listener);
@@ -353,11 +356,8 @@ impl Session {
     fn due(&mut self, due: Due, now: Instant) {
         match due {
             Due::QueueNotice if self.waits => self.tell_of_wait(),
-            Due::Queue if self.waits => {
-                self.leave_queue(now);
-                let text = "no server connection became free in time (queue_timeout); try again";
-                self.refuse_held(&Refusal::new(Reason::Overloaded, text));
-            }
+            Due::Queue if self.waits => self.give_up_waiting(now),
+            Due::Reserve if self.waits => self.use_reserve(),
             Due::Listen => self.give_up_listen(None),
             Due::Close => self.is_given_up = true,
             Due::Query if self.lease.is_some() => {
@@ -366,6 +366,10 @@ impl Session {
             Due::KillQuery if self.lease.is_some() => {
                 let text = "the query was cancelled (query timeout), and the server did not obey";
                 self.say_goodbye(&Refusal::new(Reason::TimedOut, text));
+            }
+            Due::Transaction if self.lease.is_some() || self.deferred.is_some() => {
+                let text = "terminating connection due to transaction timeout";
+                self.say_goodbye(&Refusal::new(Reason::TimedOut, text).with_code("25P04"));
             }
             Due::IdleInTransaction if self.lease.is_some() || self.deferred.is_some() => {
                 let text = "terminating connection due to idle-in-transaction timeout";
@@ -522,7 +526,7 @@ impl Session {
     /// The session holds no server.
     fn rest(&mut self) {
         self.shared.state.set(State::Idle);
-        let limit = self.group.rules().timeouts.client_idle.limit();
+        let limit = self.group.terms.get().client_idle;
         self.limit(limit, Due::ClientIdle);
     }
 

@@ -8,7 +8,7 @@ use tidegate_postgres_wire::{Head, KindSet, Stop};
 
 use super::gather::Gather;
 use super::shown::{Watch, code_of};
-use super::{Due, PoolMode, Session};
+use super::{PoolMode, Session};
 use crate::expected::Entry;
 use crate::server::{Naming, ServerLease};
 use crate::statements::{Names, Statement};
@@ -427,13 +427,10 @@ impl Session {
         self.began = now;
         lease.exchanges += 1;
         self.shared.exchanges.set(self.shared.exchanges.get() + 1);
-        let (most, limit) = {
-            let rules = self.group.rules.borrow();
-            (rules.prepared_bytes, rules.timeouts.query.limit())
-        };
+        let most = self.group.rules.borrow().prepared_bytes;
         if !lease.expected.is_settled() {
             // The next one of a pipeline has a limit of its own.
-            self.set_deadline(limit.map(|limit| (now + limit, Due::Query)));
+            self.limit_request(lease.entered);
         } else if lease.status == Status::Idle && self.mode != PoolMode::Session {
             self.evict(lease, most);
         }

@@ -324,7 +324,7 @@ impl Session {
             return Ok(Step::Drop);
         }
         if self.shared.state.get() != State::Active {
-            self.request_begins();
+            self.request_begins(lease);
         }
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
         let entry = match head.kind {

@@ -9,6 +9,7 @@ use tidegate_limit::Permit;
 use tidegate_postgres_wire::CancelKey;
 use tokio::sync::oneshot;
 
+use crate::admit::Seat;
 use crate::group::Group;
 use crate::server::Server;
 use crate::told::Farewell;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) core: usize,
     pub(crate) key: CancelKey,
     pub(crate) group: Rc<Group>,
+    /// Who the client is, where that is not the user of its pool.
+    user: Option<Box<str>>,
     pub(crate) listener: Arc<str>,
     pub(crate) peer: String,
     pub(crate) is_tls: bool,
@@ -43,8 +46,8 @@ pub(crate) struct Shared {
     cancellers: RefCell<Vec<Canceller>>,
     killed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
-    /// Its place among those that its user may have.
-    _permit: Option<Permit<String>>,
+    /// Its places among those that may be here.
+    _permits: Vec<Permit<Seat>>,
 }
 
 /// The server connection that a session holds, as views show it.
@@ -89,11 +92,11 @@ impl Shared {
     pub(crate) fn new(
         (slot, serial, core): (u32, u64, usize),
         key: CancelKey,
-        group: Rc<Group>,
+        (group, user): (Rc<Group>, Option<Box<str>>),
         listener: Arc<str>,
         (peer, is_tls): (String, bool),
         application_name: String,
-        permit: Option<Permit<String>>,
+        permits: Vec<Permit<Seat>>,
     ) -> Rc<Self> {
         let now = Instant::now();
         Rc::new(Self {
@@ -102,6 +105,7 @@ impl Shared {
             core,
             key,
             group,
+            user,
             listener,
             peer,
             is_tls,
@@ -117,8 +121,13 @@ impl Shared {
             cancellers: RefCell::default(),
             killed: Cell::new(false),
             waker: RefCell::new(None),
-            _permit: permit,
+            _permits: permits,
         })
+    }
+
+    /// The name that the client came by.
+    pub(crate) fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or(&self.group.route.user)
     }
 
     /// A number that no other session of this process has had.

@@ -58,7 +58,8 @@ pub(super) enum Watch {
 macro_rules! known {
     ($session:ident) => {
         Known {
-            route: &$session.group.route,
+            database: &$session.group.route.database,
+            user: $session.shared.user(),
             verbs: &$session.room.verbs,
             names: $session.names.as_deref(),
             naming: $session.lease.as_ref().map(|lease| &lease.naming),

@@ -44,7 +44,7 @@ impl Session {
                 return Poll::Ready(Ok(()));
             }
         }
-        if !pool.wait(&seat, cx.waker()) {
+        if !pool.wait(&seat, cx.waker(), self.room.core.now()) {
             let text = "too many clients wait for a connection of their own (queue_size); try again";
             return Poll::Ready(Err(Refusal::new(Reason::Overloaded, text)));
         }

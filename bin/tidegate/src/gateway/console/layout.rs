@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 use tidegate_base::Address;
 use tidegate_pgbouncer::console::{ClusterOf, Layout, Named, Setting, UserOf};
@@ -17,22 +19,42 @@ pub(super) fn layout(config: &Config) -> Layout {
         suspend_timeout: config.runtime.suspend_timeout.limit(),
         ..Layout::default()
     };
-    for listener in listeners {
+    let limits = &config.limits.postgres;
+    let mut users: BTreeSet<&String> = limits.users.keys().collect();
+    users.extend(clusters.iter().flat_map(|(_, cluster)| cluster.users.keys()));
+    // The least of what is set holds; 0 is no limit.
+    let of_listeners = listeners.iter().map(|listener| listener.max_clients_per_user);
+    let least = of_listeners.filter(|most| *most > 0).min();
+    let clients = |most: usize| least.map_or(most, |least| if most == 0 { least } else { least.min(most) });
+    layout.others = UserOf {
+        max_connections: limits.max_server_connections_per_user,
+        max_clients: clients(limits.max_clients_per_user),
+        ..UserOf::default()
+    };
+    for listener in &listeners {
         layout.names.extend(names(listener));
-        for name in listener.login.users.keys() {
-            if !layout.users.iter().any(|user| user.name == *name) {
-                let own = clusters.iter().filter_map(|(_, cluster)| cluster.users.get(name));
-                let (size, mode) = own.fold((None, None), |(size, mode), own| (size.or(own.size), mode.or(own.mode)));
-                layout.users.push(UserOf {
-                    name: name.clone(),
-                    pool_size: size,
-                    pool_mode: mode.map(PoolMode::label),
-                    max_clients: listener.max_clients_per_user,
-                });
-            }
-        }
+        users.extend(listener.login.users.keys());
     }
+    layout.users.extend(users.into_iter().map(|name| UserOf {
+        max_connections: limits.server_connections(name),
+        max_clients: clients(limits.clients(name)),
+        ..of_user(name, &clusters)
+    }));
     layout
+}
+
+/// What clusters say of a user; the first that does counts.
+fn of_user(name: &str, clusters: &[(&str, &PostgresCluster)]) -> UserOf {
+    let mut user = UserOf {
+        name: name.to_owned(),
+        ..UserOf::default()
+    };
+    for own in clusters.iter().filter_map(|(_, cluster)| cluster.users.get(name)) {
+        user.pool_size = user.pool_size.or(own.size);
+        user.reserve_pool_size = user.reserve_pool_size.or(own.reserve_size);
+        user.pool_mode = user.pool_mode.or(own.mode.map(PoolMode::label));
+    }
+    user
 }
 
 /// The databases that a listener's rules name.
@@ -57,7 +79,10 @@ fn of_cluster(name: &str, cluster: &PostgresCluster) -> ClusterOf {
         servers: servers.collect(),
         force_user: cluster.credential.as_ref().map(|credential| credential.user.clone()),
         pool_size: cluster.pool.limits.size,
-        min_pool_size: cluster.pool.limits.min_idle,
+        min_pool_size: cluster.pool.min_size,
+        reserve_pool_size: cluster.pool.reserve_size,
+        max_connections: cluster.pool.max_per_database,
+        max_clients: cluster.max_clients_per_database,
         server_lifetime: cluster.pool.limits.max_lifetime.limit(),
         pool_mode: cluster.pool.mode.label(),
     }
