@@ -44,7 +44,7 @@ pub(crate) fn write(
     let listeners = all(&ini.main, notes);
     let rules = Rules::read(&ini.main, files, notes);
     let tls = transport::of_clients(&ini.main, notes);
-    let routes = routes(ini, clusters, notes);
+    let routes = routes(ini, clusters);
     out.line(0, "listeners:");
     for listener in &listeners {
         let door = Door {

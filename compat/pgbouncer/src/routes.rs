@@ -1,26 +1,22 @@
+use tidegate_cluster::literal_pattern;
 use tidegate_config::quoted;
 
 use crate::clusters::Clusters;
-use crate::place::{Notes, Place};
+use crate::place::Place;
 use crate::read::Ini;
 
 /// The routes of all databases, each as a line of YAML; the fallback is the last.
-pub(crate) fn routes(ini: &Ini, clusters: &Clusters<'_>, notes: &mut Notes) -> Vec<(String, Place)> {
+pub(crate) fn routes(ini: &Ini, clusters: &Clusters<'_>) -> Vec<(String, Place)> {
     let routes = ini.entries().map(|entry| {
-        let (name, place) = (&entry.name.value, &entry.name.place);
         let to = clusters.destination(entry);
-        if name == "*" {
-            return (format!("- {{ {to} }}"), place.clone());
-        }
-        if name.contains(['*', '?']) {
-            let text =
-                format!("`{name}`: in a route `*` and `?` stand for other characters, so that this name cannot be had");
-            notes.wrong(place, text);
-        }
-        (
-            format!("- {{ match: {{ database: {} }}, {to} }}", quoted(name)),
-            place.clone(),
-        )
+        let line = match entry.name.value.as_str() {
+            "*" => format!("- {{ {to} }}"),
+            name => format!(
+                "- {{ match: {{ database: {} }}, {to} }}",
+                quoted(&literal_pattern(name))
+            ),
+        };
+        (line, entry.name.place.clone())
     });
     routes.collect()
 }

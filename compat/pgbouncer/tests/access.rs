@@ -91,6 +91,21 @@ fn rules_stay_what_they_are() {
 }
 
 #[test]
+fn names_of_databases_are_no_patterns() {
+    let ini = "[databases]\na*b = host=h\n'c?' = host=h\n[pgbouncer]\nlisten_addr = h\nauth_file = u\n";
+    let imported = import("p.ini", &|name: &str| {
+        Ok(if name == "p.ini" { ini.to_owned() } else { String::new() })
+    });
+    let imported = imported.unwrap_or_else(|refused| panic!("{:?}", refused.mistakes));
+    let document = Document::parse("t.yaml", imported.yaml).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let routes = json!([
+        { "match": { "database": "a\\*b" }, "cluster": "a_b" },
+        { "match": { "database": "c\\?" }, "cluster": "c_" },
+    ]);
+    assert_eq!(document.to_json()["listeners"]["tcp"]["routes"], routes);
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_warning() {
     let lines = "host all a all ldap ldapserver=x\nhost all b all peer\nhost all c all cert\nlocal all d cert\nhost all all all md5";
     let (listeners, warnings) = listeners(lines, "", "");

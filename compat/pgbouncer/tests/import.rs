@@ -128,7 +128,7 @@ c = host=h password=two words
 d = host=@abstract
 e = host=h,,i
 f = host=h pool_size=0
-'g?' = host=h
+'g?' = host=h port=0
 [pgbouncer]
 listen_port = 70000
 listen_addr = 127.0.0.1
@@ -159,7 +159,7 @@ x = 1
         "p.ini:6:1: `key=value` is expected behind `password`; a value with spaces stands in single quotes",
         "p.ini:8:1: host: a host of the list is empty",
         "p.ini:9:1: the size of its pool is not above 0, and nobody would be served",
-        "p.ini:10:1: `g?`: in a route `*` and `?` stand for other characters, so that this name cannot be had",
+        "p.ini:10:1: port: `0` is no port",
         "p.ini:12:1: listen_port: `70000` is no port",
         "p.ini:14:1: unix_socket_dir: `run`: an absolute path is expected",
         "p.ini:15:1: pool_mode: `sesion`: one of session, transaction, statement is expected",

@@ -90,7 +90,8 @@ impl Default for Health {
     }
 }
 
-/// What a client must be like for a route; everything that is given must hold. Texts may contain `*` and `?`.
+/// What a client must be like for a route; everything that is given must hold. Texts may contain `*` and `?`;
+/// with `\` before them they are characters like others.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteMatch {

@@ -12,4 +12,4 @@ pub use cluster::Cluster;
 pub use config::{Balance, Connect, EndpointConfig, Health, RouteMatch};
 pub use discover::{Discover, Target};
 pub use endpoint::{Endpoint, Role};
-pub use route::{Cidr, Conditions, PatternError, Subject};
+pub use route::{Cidr, Conditions, PatternError, Subject, literal_pattern, shown_pattern};

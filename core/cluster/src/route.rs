@@ -70,13 +70,59 @@ impl Conditions {
     }
 }
 
-/// A text in which `*` stands for any characters and `?` for one.
+/// A text in which `*` stands for any characters and `?` for one; behind `\` they stand for themselves, and so does `\`.
 #[derive(Debug, Clone)]
-struct Pattern(Vec<char>);
+struct Pattern(Vec<Piece>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Any,
+    One,
+    Char(char),
+}
+
+/// A text as the pattern that holds for it alone.
+pub fn literal_pattern(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_special(char) {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
+}
+
+/// A pattern as people read it: [`literal_pattern`] undone.
+pub fn shown_pattern(pattern: &str) -> String {
+    let pieces = Pattern::new(pattern).0.into_iter();
+    let char = |piece| match piece {
+        Piece::Any => '*',
+        Piece::One => '?',
+        Piece::Char(char) => char,
+    };
+    pieces.map(char).collect()
+}
+
+fn is_special(char: char) -> bool {
+    matches!(char, '*' | '?' | '\\')
+}
 
 impl Pattern {
     fn new(text: &str) -> Self {
-        Self(text.chars().collect())
+        let mut pieces = Vec::new();
+        let mut chars = text.chars().peekable();
+        while let Some(char) = chars.next() {
+            let piece = match char {
+                '*' => Piece::Any,
+                '?' => Piece::One,
+                // Before anything else it is a character like others.
+                '\\' => Piece::Char(chars.next_if(|next| is_special(*next)).unwrap_or(char)),
+                char => Piece::Char(char),
+            };
+            pieces.push(piece);
+        }
+        Self(pieces)
     }
 
     /// Linear in text times stars: on a mismatch only the last `*` takes one more character.
@@ -86,11 +132,11 @@ impl Pattern {
         let mut star: Option<(usize, usize)> = None;
         while seen < text.len() {
             match self.0.get(at) {
-                Some('*') => {
+                Some(Piece::Any) => {
                     star = Some((at, seen));
                     at += 1;
                 }
-                Some(wanted) if *wanted == '?' || *wanted == text[seen] => {
+                Some(wanted) if *wanted == Piece::One || *wanted == Piece::Char(text[seen]) => {
                     at += 1;
                     seen += 1;
                 }
@@ -104,7 +150,7 @@ impl Pattern {
                 }
             }
         }
-        self.0[at..].iter().all(|left| *left == '*')
+        self.0[at..].iter().all(|left| *left == Piece::Any)
     }
 }
 
@@ -182,6 +228,18 @@ mod tests {
         check("*", &["", "x"], &[]);
         check("a*b*c", &["abc", "axxbxxc", "abbcc"], &["ab", "acb"]);
         check("?", &["x", "é"], &["", "xx"]);
+        check(r"a\*b\?*", &["a*b?", "a*b?c"], &["axb?", "a*bx", r"a\*b?"]);
+        check(r"DOMAIN\app\", &[r"DOMAIN\app\"], &["DOMAINapp"]);
+        check(r"\\*", &[r"\", r"\x"], &["*"]);
+    }
+
+    #[test]
+    fn a_literal_holds_for_itself_alone() {
+        for text in ["a*b", "?", r"\", r"\*", "plain", ""] {
+            assert_eq!(shown_pattern(&literal_pattern(text)), text);
+            check(&literal_pattern(text), &[text], &["other", "a**b"]);
+        }
+        assert_eq!(shown_pattern("app*"), "app*");
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub struct PostgresCluster {
     pub parameters: BTreeMap<String, String>,
     /// Asks a database for users of this cluster who are found nowhere else; instead of a listener's `login.query`.
     #[serde(default)]
-    pub login_query: Option<LoginQuery>,
+    pub login_query: Option<Box<LoginQuery>>,
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,

@@ -38,7 +38,7 @@ pub(crate) struct ListenerRules {
     pub(crate) known_users_only: bool,
     pub(crate) users: BTreeMap<String, KnownUser>,
     pub(crate) user_file: Option<UserFile>,
-    pub(crate) query: Option<LoginQuery>,
+    pub(crate) query: Option<Box<LoginQuery>>,
     pub(crate) routes: Vec<Rule>,
     pub(crate) chain: Vec<Arc<dyn Factory>>,
     pub(crate) console: Option<ConsoleRules>,
@@ -97,7 +97,7 @@ pub(crate) struct ClusterRules {
     pub(crate) inspect: usize,
     pub(crate) users: BTreeMap<String, ClusterUser>,
     pub(crate) credential: Option<Credential>,
-    pub(crate) login_query: Option<LoginQuery>,
+    pub(crate) login_query: Option<Box<LoginQuery>>,
     pub(crate) tls: Connector,
     pub(crate) connect: Connect,
     pub(crate) keepalive: Keepalive,
@@ -160,7 +160,7 @@ impl PostgresPlan {
         let known: Vec<_> = clusters.keys().cloned().collect();
         for (name, config) in clusters {
             login::check_query(
-                config.login_query.as_ref(),
+                config.login_query.as_deref(),
                 &format!("clusters.{name}.login_query"),
                 &known,
                 &mut mistakes,

@@ -64,9 +64,9 @@ impl Lookups {
         let own = plan
             .clusters
             .get(&route.cluster)
-            .and_then(|rules| rules.login_query.as_ref());
+            .and_then(|rules| rules.login_query.as_deref());
         let Some((query, question)) = own
-            .or(rules.query.as_ref())
+            .or(rules.query.as_deref())
             .and_then(|query| Question::new(query, route))
         else {
             return Ok(None);

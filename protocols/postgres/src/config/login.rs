@@ -23,7 +23,7 @@ pub struct Login {
     /// A file with lines of `"user" "secret"`, as PgBouncer's `auth_file`; read again when it changes.
     pub user_file: Option<PathBuf>,
     /// Asks a database for users who are found nowhere else.
-    pub query: Option<LoginQuery>,
+    pub query: Option<Box<LoginQuery>>,
     /// Refuse users whom `users`, `user_file` and `query` do not know also where no password is asked for (`trust`, `cert`,
     /// `peer`).
     pub known_users_only: bool,

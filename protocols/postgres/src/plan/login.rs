@@ -16,7 +16,7 @@ pub(super) fn rules(
 ) -> LoginRules {
     let login = &config.login;
     let names: Vec<_> = clusters.keys().cloned().collect();
-    check_query(login.query.as_ref(), &format!("{path}.query"), &names, mistakes);
+    check_query(login.query.as_deref(), &format!("{path}.query"), &names, mistakes);
     let rules = LoginRules::build(login).unwrap_or_else(|wrong| {
         mistakes.extend(wrong.into_iter().map(|wrong| PlanMistake {
             path: format!("{path}.{}", wrong.path),

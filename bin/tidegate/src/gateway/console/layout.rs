@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 use tidegate_base::Address;
+use tidegate_cluster::shown_pattern;
 use tidegate_pgbouncer::console::{ClusterOf, Layout, Named, Setting, UserOf};
 use tidegate_postgres::{PoolMode, PostgresCluster, PostgresListener};
 
@@ -60,7 +61,7 @@ fn of_user(name: &str, clusters: &[(&str, &PostgresCluster)]) -> UserOf {
 /// The databases that a listener's rules name.
 fn names(listener: &PostgresListener) -> impl Iterator<Item = Named> {
     listener.routes.iter().filter_map(|route| {
-        let name = route.matches.database.clone()?;
+        let name = shown_pattern(route.matches.database.as_deref()?);
         Some(Named {
             cluster: route.cluster.clone()?,
             database: route.database.clone().unwrap_or_else(|| name.clone()),
