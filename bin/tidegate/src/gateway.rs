@@ -242,6 +242,9 @@ impl Gateway {
         }
         force.kept = plan.kept;
         force.loaded = loaded;
+        if sets.len() < force.sets.len() {
+            tracing::info!("what was set at the console is taken back");
+        }
         force.sets = sets;
         Ok(reloaded)
     }

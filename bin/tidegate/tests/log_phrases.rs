@@ -98,6 +98,14 @@ fn lines_have_pgbouncers_form_and_its_keys_choose_among_them() {
     let nobody = dialect.shop().with_user("nobody", "x");
     assert!(RawClient::try_connect(&nobody).is_err());
     assert!(RawClient::try_connect(&dialect.shop().with_database("nodb")).is_err());
+    dialect.console().terminate();
+    let is_told = |log: &str| {
+        let of_console = |line: &&str| line.contains(" pgbouncer/ops@");
+        log.lines()
+            .filter(of_console)
+            .any(|line| line.contains("closing because: client close request (age=0s)"))
+    };
+    eventually("the console tells of its own", || is_told(&dialect.gateway.log()));
     for part in [
         "LOG process up: ",
         "LOG listening on 127.0.0.1:",

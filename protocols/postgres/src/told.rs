@@ -28,7 +28,7 @@ pub(crate) enum Farewell {
     Told(Box<Refusal>),
 }
 
-/// A client that is not logged in yet, as it calls itself.
+/// A client that is at no core, as it calls itself: it is not logged in yet, or it is at the console.
 pub(crate) struct Newcomer<'n> {
     pub(crate) peer: &'n dyn fmt::Display,
     pub(crate) database: &'n str,
@@ -62,11 +62,11 @@ impl Newcomer<'_> {
             user = self.user, tls = is_tls, "a client asks to come in");
     }
 
-    /// It is not let in, or has gone before.
+    /// It is not let in, or has gone.
     pub(crate) fn ends(&self, farewell: &Farewell) {
         let (reason, code) = (farewell.reason(), farewell.code());
         tracing::debug!(name: "client ended", target: CLOSED, peer = %self.peer, cluster = "", database = self.database,
-            user = self.user, age = self.since.elapsed().as_secs(), proof = self.proof, reason, code, "a client was not let in");
+            user = self.user, age = self.since.elapsed().as_secs(), proof = self.proof, reason, code, "a client has ended");
         if matches!(farewell, Farewell::Told(_)) {
             tracing::debug!(name: "client refused", target: REFUSED, peer = %self.peer, cluster = "",
                 database = self.database, user = self.user, proof = self.proof, reason, code, "a client is told an error");

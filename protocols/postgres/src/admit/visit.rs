@@ -12,6 +12,7 @@ use super::login::{Answerer, log_in};
 use crate::Postgres;
 use crate::console::{IsOwnUser, Visitor, serve};
 use crate::plan::ListenerRules;
+use crate::told::{Farewell, Newcomer};
 
 /// What else a visit to the console needs.
 pub(super) struct Door<'d> {
@@ -45,13 +46,17 @@ pub(super) async fn visit(
         match log_in(postgres, &mut hello, rules, door.listener, &startup, &route).await? {
             Answerer::Proven(proven) => proven.last_words,
             Answerer::Refused(refusal) => return hello.refuse(&refusal, Kind::Login).await,
-            Answerer::Gone => return Ok(Admitted::Finished),
+            Answerer::Gone => {
+                hello.newcomer().ends(&Farewell::Left);
+                return Ok(Admitted::Finished);
+            }
         }
     };
     let asker = match console.admit(startup.user(), door.is_own_user) {
         Ok(asker) => asker,
         Err(refusal) => return hello.refuse(&refusal, Kind::Login).await,
     };
+    let (peer, (database_name, user), since) = (hello.peer, hello.asked, hello.since);
     let visitor = Visitor {
         stream: hello.stream,
         held: hello.held,
@@ -61,5 +66,21 @@ pub(super) async fn visit(
         version,
         last_words,
     };
-    Ok(Admitted::Aside(serve(visitor).boxed()))
+    let session = async move {
+        let outcome = serve(visitor).await;
+        let newcomer = Newcomer {
+            peer: &peer,
+            database: &database_name,
+            user: &user,
+            since,
+            proof: "",
+        };
+        newcomer.ends(if outcome.is_ok() {
+            &Farewell::Goodbye
+        } else {
+            &Farewell::Left
+        });
+        outcome
+    };
+    Ok(Admitted::Aside(session.boxed()))
 }
