@@ -15,6 +15,7 @@ fn limits(size: usize, reserve: usize, min: usize) -> Limits {
         queue: 100,
         idle_timeout: Some(Duration::from_secs(2)),
         max_lifetime: None,
+        order: LendOrder::Lifo,
         retry_after: Some(RETRY_AFTER),
     }
 }
