@@ -64,7 +64,7 @@ fn keys_of_pgbouncers_file_are_set_until_a_reload() {
         "3",
         "a mistake changes nothing"
     );
-    let reply = console.query("SET server_round_robin = 1");
+    let reply = console.query("SET cancel_wait_timeout = 5");
     assert_eq!(reply.tags(), "NCZ", "it has no effect, and that is said");
 
     assert_eq!(console.query("RELOAD").tags(), "CZ");

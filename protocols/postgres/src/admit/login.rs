@@ -60,7 +60,7 @@ pub(super) async fn log_in(
     };
     if let Ok(Answerer::Refused(refusal)) = &outcome {
         let rule = rule.map_or("none".to_owned(), ToString::to_string);
-        tracing::info!(name: "login failed", database = %route.database, user = %route.user, peer = %hello.peer, %listener, rule,
+        tracing::info!(name: "login failed", database = startup.database(), user = %route.user, peer = %hello.peer, %listener, rule,
             proof = hello.proof, error = %refusal.text, "login failed");
     }
     outcome
