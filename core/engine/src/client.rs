@@ -44,7 +44,7 @@ impl Downstream {
 pub struct ClientPermit {
     clients: Arc<AtomicUsize>,
     total: Arc<AtomicUsize>,
-    _address: Option<Permit<IpAddr>>,
+    address: Option<Permit<IpAddr>>,
 }
 
 impl ClientPermit {
@@ -62,13 +62,15 @@ impl ClientPermit {
         Some(Self {
             clients,
             total,
-            _address: address,
+            address,
         })
     }
 }
 
 impl Drop for ClientPermit {
     fn drop(&mut self) {
+        // Who sees that it has left finds its address free too.
+        drop(self.address.take());
         self.clients.fetch_sub(1, Ordering::Relaxed);
         self.total.fetch_sub(1, Ordering::Relaxed);
     }

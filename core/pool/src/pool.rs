@@ -140,7 +140,7 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         self.ledger.borrow_mut().leave(|other| Rc::ptr_eq(other, seat));
         let state = std::mem::replace(&mut *seat.state.borrow_mut(), State::Away);
         if let State::Served(entry) = state {
-            self.lease(entry).give_back(now);
+            drop(self.lease(entry).give_back(now));
         }
     }
 
@@ -160,7 +160,7 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         let entry = Entry { connection, born: now };
         self.error.replace(None);
         let placed = self.ledger.borrow_mut().opened(entry, now);
-        Self::hand(placed);
+        drop(Self::hand(placed));
     }
 
     /// Whether an order that was taken some time ago is still wanted.
@@ -234,11 +234,15 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         }
     }
 
-    fn hand(placed: Returned<Entry<C>, Rc<Seat<C, N, E>>>) {
+    /// Gives a connection to whom it goes; returns it when it goes to nobody.
+    fn hand(placed: Returned<Entry<C>, Rc<Seat<C, N, E>>>) -> Option<C> {
         match placed {
-            Returned::Hand(entry, seat) => Self::settle(&seat, State::Served(entry)),
-            Returned::Kept => {}
-            Returned::Close(entry) => drop(entry),
+            Returned::Hand(entry, seat) => {
+                Self::settle(&seat, State::Served(entry));
+                None
+            }
+            Returned::Kept => None,
+            Returned::Close(entry) => Some(entry.connection),
         }
     }
 
@@ -252,13 +256,12 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
 
 impl<C, N: Clone, E: Clone> Lease<C, N, E> {
     /// Keeps the connection for others; the oldest waiter gets it in this very wake-up. The caller vouches that no state
-    /// of its own is left on it.
-    pub fn give_back(mut self, now: Instant) {
-        if let Some(entry) = self.entry.take() {
-            let born = entry.born;
-            let placed = self.pool.ledger.borrow_mut().take_back(entry, born, now);
-            Pool::<C, N, E>::hand(placed);
-        }
+    /// of its own is left on it. Returns it when it is to be closed: it is too old, or there are too many.
+    pub fn give_back(mut self, now: Instant) -> Option<C> {
+        let entry = self.entry.take()?;
+        let born = entry.born;
+        let placed = self.pool.ledger.borrow_mut().take_back(entry, born, now);
+        Pool::<C, N, E>::hand(placed)
     }
 
     /// Takes the connection out of the pool, which has room for another one then.

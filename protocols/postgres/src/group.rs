@@ -114,9 +114,7 @@ impl Group {
         for pool in self.pools.borrow().iter() {
             pool.pool.set_limits(self.limits());
             if is_paused {
-                for server in pool.pool.clear() {
-                    server.because("it is paused");
-                }
+                self.close(pool.pool.clear(), "it is paused");
             }
         }
         true
@@ -126,10 +124,16 @@ impl Group {
     pub(crate) fn renew(&self, now: Instant) {
         self.renewed.set(Some(now));
         for pool in self.pools.borrow().iter() {
-            for server in pool.pool.renew(now) {
-                server.because("it is made anew");
-            }
+            self.close(pool.pool.renew(now), "it is made anew");
         }
+    }
+
+    /// Closes connections that were idle, and says why.
+    pub(crate) fn close(&self, servers: Vec<Box<Server>>, why: &'static str) {
+        for server in &servers {
+            server.because(why);
+        }
+        self.bounds.close(servers);
     }
 
     /// Whether a connection of this age is one that is made anew.
@@ -221,7 +225,7 @@ impl Group {
             if endpoints.iter().any(|endpoint| Arc::ptr_eq(endpoint, &pool.endpoint)) {
                 return true;
             }
-            drop(pool.pool.clear());
+            self.bounds.close(pool.pool.clear());
             let counts = pool.pool.counts();
             counts.lent + counts.opening + counts.waiting > 0
         });

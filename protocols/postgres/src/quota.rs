@@ -193,13 +193,13 @@ impl PostgresRoom {
     /// and nobody of its own, or has waited for much longer.
     pub(crate) fn give_back(self: &Rc<Self>, group: &Rc<Group>, pool: &EndpointPool, lease: ServerLease, now: Instant) {
         if !group.bounds.are_set.get() {
-            return lease.give_back(now);
+            return drop(lease.give_back(now));
         }
         if self.is_needed_elsewhere(group, pool, now) {
             group.bounds.close(lease.take_out());
             self.open_wanted(group, pool, false);
         } else {
-            lease.give_back(now);
+            group.bounds.close(lease.give_back(now));
         }
         pool.forget_claims();
     }

@@ -126,7 +126,7 @@ impl Session {
                     lease.settings = Rc::clone(&self.settings);
                 }
                 _ => {
-                    drop(lease);
+                    self.group.bounds.close(lease.take_out());
                     self.wait_for_another(cx);
                     return false;
                 }
