@@ -205,3 +205,48 @@ fn who_takes_nothing_is_closed_in_the_end() {
     assert_eq!(console.query("SUSPEND").tags(), "CZ");
     assert_eq!(console.query("RESUME").tags(), "CZ");
 }
+
+/// What is due while everything stands still is due so much later: nobody could say or hear anything.
+#[test]
+fn limits_of_time_stand_still_too() {
+    let house = House::with(|settings| settings.cluster("timeouts: { query: 2s, client_idle: 2s }"));
+    let (mut console, app) = (house.console(), house.settings.target());
+    let (mut idle, mut busy) = (RawClient::connect(&app), RawClient::connect(&app));
+    assert_eq!(idle.query("SELECT 1").value(), "1");
+    busy.send(&message::query("SELECT 'slow' FROM pg_sleep(1)"));
+    eventually("it is at work", || {
+        house
+            .postgres
+            .value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            == "1"
+    });
+    assert_eq!(console.query("SUSPEND").tags(), "CZ");
+    idle.send(&message::query("SELECT 2"));
+    // Longer than every limit.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(console.query("RESUME").tags(), "CZ");
+    assert_eq!(busy.reply().value(), "slow");
+    assert_eq!(idle.reply().value(), "2");
+}
+
+/// Whoever is suspended is served to the end when the process goes down.
+#[test]
+fn a_suspended_gateway_goes_down_gently() {
+    let mut house = House::new();
+    let (mut console, app) = (house.console(), house.settings.target());
+    let mut busy = RawClient::connect(&app);
+    busy.send(&message::query("SELECT 'done' FROM pg_sleep(1)"));
+    eventually("it is at work", || {
+        house
+            .postgres
+            .value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            == "1"
+    });
+    assert_eq!(console.query("SUSPEND").tags(), "CZ");
+    let began = Instant::now();
+    house.gateway.begin_drain();
+    busy.patience(PATIENCE);
+    assert_eq!(busy.reply().value(), "done");
+    assert!(house.gateway.wait(PATIENCE).success());
+    assert!(began.elapsed() < Duration::from_secs(25), "before drain_timeout");
+}

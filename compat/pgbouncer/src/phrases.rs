@@ -97,6 +97,7 @@ fn client_reason(event: &Event<'_>) -> String {
         (_, "the client has left") => "client unexpected eof",
         ("57P05", _) => "client_idle_timeout",
         ("25P03", _) => "idle transaction timeout",
+        ("25P04", _) => "transaction timeout",
         (_, text) if text.starts_with("no server connection became free in time") => "query_wait_timeout",
         (_, text) if text.starts_with("the query was cancelled (query timeout)") => "query timeout",
         (_, "the connection to the server was lost") => "server conn crashed?",

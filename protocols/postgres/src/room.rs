@@ -31,6 +31,9 @@ use crate::told::Opened;
 /// A group that nobody used for so long, and that holds no connection, is forgotten.
 const GROUP_IDLE: Duration = Duration::from_secs(60);
 
+/// How long sessions may take to read what came while they stood still.
+const READ_FIRST: Duration = Duration::from_secs(1);
+
 /// PostgreSQL's part of one core.
 pub(crate) struct PostgresRoom {
     pub(crate) core: CoreContext,
@@ -45,6 +48,8 @@ pub(crate) struct PostgresRoom {
     sessions: RefCell<HashMap<u32, Rc<Shared>>>,
     serial: Cell<u64>,
     is_suspended: Cell<bool>,
+    /// When sessions stood still last, and until when.
+    stop: Cell<(Instant, Instant)>,
 }
 
 /// A client wants what it (or somebody with its key) is running to be cancelled.
@@ -58,6 +63,7 @@ impl PostgresRoom {
     pub(crate) fn new(postgres: Arc<Postgres>, core: CoreContext) -> Rc<Self> {
         let plan = (postgres.generation(), postgres.plan());
         let is_suspended = postgres.orders().is_suspended;
+        let now = Instant::now();
         Rc::new(Self {
             core,
             postgres,
@@ -70,6 +76,7 @@ impl PostgresRoom {
             sessions: RefCell::default(),
             serial: Cell::new(0),
             is_suspended: Cell::new(is_suspended),
+            stop: Cell::new((now, now)),
         })
     }
 
@@ -328,9 +335,20 @@ impl PostgresRoom {
         self.is_suspended.get()
     }
 
+    /// A time at which something is due, later by the time that sessions stood still: what came meanwhile is read first.
+    pub(crate) fn beyond_stop(&self, at: Instant) -> Instant {
+        let (since, until) = self.stop.get();
+        if at < since || at > until + READ_FIRST {
+            return at;
+        }
+        at + until.saturating_duration_since(since)
+    }
+
     /// Stops every session where it is, or lets them go on.
     fn suspend(&self, is_suspended: bool) {
         if self.is_suspended.replace(is_suspended) != is_suspended {
+            let (now, (since, _)) = (Instant::now(), self.stop.get());
+            self.stop.set((if is_suspended { now } else { since }, now));
             for shared in self.sessions.borrow().values() {
                 shared.is_still.set(false);
                 shared.wake();

@@ -115,9 +115,13 @@ fn what_was_turned_away_does_not_come_later() {
         assert_eq!(client.ask(&["SET", "{t}a", "0"]), simple("OK"));
         // One key of two is there: the server does neither, and asks to try again.
         cluster.open_slot(slot, from, (from + 1) % 3);
-        client.command(&["MSET", "{t}a", "1", "{t}b", "1"]);
-        client.command(&["SET", "{t}a", "2"]);
-        client.command(&["GET", "{t}a"]);
+        // In one write: alone it would wait.
+        let together: [&[&str]; 3] = [
+            &["MSET", "{t}a", "1", "{t}b", "1"],
+            &["SET", "{t}a", "2"],
+            &["GET", "{t}a"],
+        ];
+        client.send(&together.map(RespClient::encode).concat());
         std::thread::sleep(Duration::from_millis(200));
         cluster.move_keys(slot, from, (from + 1) % 3);
         cluster.close_slot(slot, from, (from + 1) % 3);

@@ -76,10 +76,22 @@ impl Session {
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
         let error = self.pool.as_ref().and_then(|pool| pool.pool.error());
         self.leave_queue(now);
-        let refusal = error.unwrap_or_else(|| {
-            let text = "no server connection became free in time (queue_timeout); try again";
-            Refusal::new(Reason::Overloaded, text)
-        });
+        let refusal = match error {
+            None => {
+                let text = "no server connection became free in time (queue_timeout); try again";
+                Refusal::new(Reason::Overloaded, text)
+            }
+            Some(error) => {
+                let text = format!(
+                    "no server connection became free in time (queue_timeout): {}",
+                    error.text
+                );
+                Refusal {
+                    text: text.into(),
+                    ..error
+                }
+            }
+        };
         self.refuse_held(&refusal);
     }
 }

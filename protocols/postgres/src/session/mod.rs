@@ -260,9 +260,9 @@ impl Session {
         Poll::Pending
     }
 
-    /// Whether it stops where it is. One that ends does so.
+    /// Whether it stops where it is. One that ends does so, and so do all when the process goes down.
     fn is_suspended(&self) -> bool {
-        self.room.is_suspended() && !self.closing
+        self.room.is_suspended() && !self.closing && !self.room.core.is_draining()
     }
 
     /// Suspended: what is held goes out, and nothing comes in.
@@ -314,9 +314,12 @@ impl Session {
         }
         if let Some((at, due)) = self.deadline.filter(|_| !self.is_suspended()) {
             let now = self.room.core.now();
-            if now >= at {
+            let moved = self.room.beyond_stop(at);
+            if now >= moved {
                 self.set_deadline(None);
                 self.due(due, now);
+            } else if now >= at {
+                self.set_deadline(Some((moved, due)));
             }
         }
         if self.room.core.is_draining() {
