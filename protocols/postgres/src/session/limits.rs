@@ -37,6 +37,9 @@ impl Session {
     /// used for it, or its time is up.
     pub(super) fn limit_wait(&mut self, behind: Option<Due>) {
         let terms = self.group.terms.get();
+        if terms.queue_notice.is_none() && terms.limits.reserve == 0 {
+            return self.limit(terms.queue_timeout, Due::Queue);
+        }
         // Before it is let in, a client understands no notice.
         let notice = terms.queue_notice.filter(|_| self.login.is_none());
         let reserve = terms.limits.reserve_after.filter(|_| terms.limits.reserve > 0);
