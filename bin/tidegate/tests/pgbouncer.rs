@@ -2,62 +2,18 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::fs;
 
-use common::{Folder, command, signal, tidegate};
+use common::running::{Running, pgbouncer, tidegate as tidegate_with};
+use common::{Folder, signal, tidegate};
 use rustix::process::Signal;
-use tidegate_kit::{Port, Postgres, eventually, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A program in front of a PostgreSQL, ended with the test.
-struct Running {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Running {
-    fn start(mut command: Command, folder: &Folder, port: &Port, log: &str) -> Self {
-        let log = folder.path().join(log);
-        let child = command
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("a log"))
-            .spawn()
-            .expect("it starts");
-        let running = Self { child, log };
-        let listens = wait_until(PATIENCE, || std::net::TcpStream::connect(port.address()).is_ok());
-        assert!(listens, "it does not listen:\n{}", running.log());
-        running
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    #[track_caller]
-    fn wait_for_log(&self, text: &str) {
-        let found = wait_until(PATIENCE, || self.log().contains(text));
-        assert!(found, "no `{text}`:\n{}", self.log());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
-}
+use tidegate_kit::{Port, Postgres, eventually};
 
 /// A folder with PgBouncer's three files for a server.
 struct Files {
     folder: Folder,
     postgres: Postgres,
     port: Port,
-    admin: Port,
 }
 
 const RULES: &str = "# who may come in\n\
@@ -76,7 +32,6 @@ impl Files {
             folder: Folder::new(),
             postgres,
             port: Port::reserve(),
-            admin: Port::reserve(),
         };
         let password = files.postgres.target().password;
         let users = format!("\"app\" \"{password}\"\n\"other\" \"others\"\n\"evil\" \"evils\"\n");
@@ -96,23 +51,13 @@ impl Files {
     }
 
     fn tidegate(&self) -> Running {
-        let mut command = command(&self.folder);
-        command.args(["run", "--pgbouncer", "pgbouncer.ini"]);
-        command.env("TIDEGATE_ADMIN__ADDRESS", self.admin.address().to_string());
+        let command = tidegate_with(&self.folder, "pgbouncer.ini");
         Running::start(command, &self.folder, &self.port, "tidegate.log")
     }
 
     /// The real one, where it is installed.
     fn pgbouncer(&self) -> Option<Running> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
-            .into_iter()
-            .find(|path| fs::exists(path).unwrap_or(false))?;
-        let mut command = Command::new(program);
-        command.arg("pgbouncer.ini");
-        if rustix::process::geteuid().is_root() {
-            // It refuses to stay root.
-            command.args(["-u", "postgres"]);
-        }
+        let command = pgbouncer("pgbouncer.ini")?;
         Some(Running::start(command, &self.folder, &self.port, "pgbouncer.log"))
     }
 

@@ -3,48 +3,17 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use common::{Folder, command};
-use tidegate_kit::{Mode, Port, Postgres, RawClient, Target, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A program that runs the ini file.
-struct Running(Child);
-
-impl Running {
-    fn start(mut command: Command, folder: &Folder, port: &Port) -> Self {
-        let log = folder.path().join("log");
-        let child = command
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("a log"))
-            .spawn()
-            .expect("it starts");
-        let running = Self(child);
-        let listens = wait_until(PATIENCE, || std::net::TcpStream::connect(port.address()).is_ok());
-        assert!(listens, "{}", fs::read_to_string(log).unwrap_or_default());
-        running
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
-}
+use common::Folder;
+use common::running::{Running, pgbouncer, tidegate};
+use tidegate_kit::{Mode, Port, Postgres, RawClient, Target};
 
 /// One ini file and its server.
 struct House {
     folder: Folder,
     postgres: Postgres,
     port: Port,
-    admin: Port,
 }
 
 impl House {
@@ -53,7 +22,6 @@ impl House {
             folder: Folder::new(),
             postgres: Postgres::start(),
             port: Port::reserve(),
-            admin: Port::reserve(),
         };
         let (server, port) = (house.postgres.port(), house.port.number());
         let Target { user, password, .. } = house.postgres.target();
@@ -69,25 +37,8 @@ impl House {
         house
     }
 
-    fn tidegate(&self) -> Running {
-        let mut command = command(&self.folder);
-        command.args(["run", "--pgbouncer", "pgbouncer.ini"]);
-        command.env("TIDEGATE_ADMIN__ADDRESS", self.admin.address().to_string());
-        Running::start(command, &self.folder, &self.port)
-    }
-
-    /// The real one, where it is installed.
-    fn pgbouncer(&self) -> Option<Running> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
-            .into_iter()
-            .find(|path| fs::exists(path).unwrap_or(false))?;
-        let mut command = Command::new(program);
-        command.arg("pgbouncer.ini");
-        if rustix::process::geteuid().is_root() {
-            // It refuses to stay root.
-            command.args(["-u", "postgres"]);
-        }
-        Some(Running::start(command, &self.folder, &self.port))
+    fn run(&self, command: Command) -> Running {
+        Running::start(command, &self.folder, &self.port, "log")
     }
 
     fn client(&self, parameters: &[(&str, &str)]) -> RawClient {
@@ -102,11 +53,14 @@ impl House {
 fn check(servers: u32, scene: impl Fn(&House) -> String, there: &str, here: &str) {
     assert_ne!(there, here, "the test would show nothing");
     let house = House::new(servers);
-    match house.pgbouncer() {
-        Some(_running) => assert_eq!(scene(&house), there, "PgBouncer"),
+    match pgbouncer("pgbouncer.ini") {
+        Some(command) => {
+            let _running = house.run(command);
+            assert_eq!(scene(&house), there, "PgBouncer");
+        }
         None => eprintln!("there is no PgBouncer to compare with"),
     }
-    let _running = house.tidegate();
+    let _running = house.run(tidegate(&house.folder, "pgbouncer.ini"));
     assert_eq!(scene(&house), here, "Tidegate");
 }
 

@@ -2,56 +2,13 @@
 
 mod common;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use common::{Folder, command};
-use tidegate_kit::{Certificates, Port, Postgres, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A program in front of a PostgreSQL, ended with the test.
-struct Running {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Running {
-    fn start(mut command: Command, scene: &Scene, log: &str) -> Self {
-        let log = scene.folder.path().join(log);
-        let child = command
-            .current_dir(scene.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("a log"))
-            .spawn()
-            .expect("it starts");
-        let running = Self { child, log };
-        let listens = wait_until(PATIENCE, || std::net::TcpStream::connect(scene.port.address()).is_ok());
-        assert!(listens, "it does not listen:\n{}", running.log());
-        running
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    #[track_caller]
-    fn wait_for_log(&self, text: &str) {
-        let found = wait_until(PATIENCE, || self.log().contains(text));
-        assert!(found, "no `{text}`:\n{}", self.log());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
-}
+use common::Folder;
+use common::running::{Running, pgbouncer, tidegate};
+use tidegate_kit::{Certificates, Port, Postgres};
 
 /// PgBouncer's files for a server, in a folder whose part `run` is for sockets.
 struct Scene {
@@ -59,7 +16,6 @@ struct Scene {
     postgres: Postgres,
     certificates: Certificates,
     port: Port,
-    admin: Port,
     /// The user of the system that the tests run as.
     me: String,
 }
@@ -87,7 +43,6 @@ impl Scene {
             postgres: build(builder.user(&me, "mine")).start(),
             certificates: Certificates::new(),
             port: Port::reserve(),
-            admin: Port::reserve(),
             me,
         };
         let run = scene.folder.path().join("run");
@@ -129,24 +84,14 @@ impl Scene {
     }
 
     fn tidegate(&self) -> Running {
-        let mut command = command(&self.folder);
-        command.args(["run", "--pgbouncer", "pgbouncer.ini"]);
-        command.env("TIDEGATE_ADMIN__ADDRESS", self.admin.address().to_string());
-        Running::start(command, self, "tidegate.log")
+        let command = tidegate(&self.folder, "pgbouncer.ini");
+        Running::start(command, &self.folder, &self.port, "tidegate.log")
     }
 
     /// The real one, where it is installed.
     fn pgbouncer(&self) -> Option<Running> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
-            .into_iter()
-            .find(|path| fs::exists(path).unwrap_or(false))?;
-        let mut command = Command::new(program);
-        command.arg("pgbouncer.ini");
-        if rustix::process::geteuid().is_root() {
-            // It refuses to stay root.
-            command.args(["-u", "postgres"]);
-        }
-        Some(Running::start(command, self, "pgbouncer.log"))
+        let command = pgbouncer("pgbouncer.ini")?;
+        Some(Running::start(command, &self.folder, &self.port, "pgbouncer.log"))
     }
 
     /// What psql shows of a statement, or what it complains of.

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Folder, command};
+use common::Folder;
+use common::running::{pgbouncer, tidegate};
 use tidegate_kit::{Port, Postgres, RawClient, Target, eventually, message, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,24 +70,12 @@ impl House {
 
     fn tidegate(&self) -> Front {
         let folder = Folder::new();
-        let mut command = command(&folder);
-        command.args(["run", "--pgbouncer", "pgbouncer.ini"]);
-        command.env("TIDEGATE_ADMIN__ENABLED", "false");
-        self.front(command, folder)
+        self.front(tidegate(&folder, "pgbouncer.ini"), folder)
     }
 
     /// The real one, where it is installed.
     fn pgbouncer(&self) -> Option<Front> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
-        let program = program
-            .into_iter()
-            .find(|path| std::fs::exists(path).unwrap_or(false))?;
-        let mut command = Command::new(program);
-        command.arg("pgbouncer.ini");
-        if rustix::process::geteuid().is_root() {
-            // It refuses to stay root.
-            command.args(["-u", "postgres"]);
-        }
+        let command = pgbouncer("pgbouncer.ini")?;
         Some(self.front(command, Folder::new()))
     }
 

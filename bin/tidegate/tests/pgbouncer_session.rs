@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::running::{pgbouncer, tidegate};
 use common::{Folder, command, signal};
 use tidegate_kit::{Port, Postgres, RawClient, Target, eventually, message, wait_until};
 
@@ -51,24 +52,13 @@ impl House {
 
     fn tidegate(&self, port: &Port, name: &str, database: &str, lines: &str) -> Running {
         self.write(name, port, database, lines);
-        let mut command = command(&self.folder);
-        command.args(["run", "--pgbouncer", name]);
-        command.env("TIDEGATE_ADMIN__ENABLED", "false");
-        self.run(command, port)
+        self.run(tidegate(&self.folder, name), port)
     }
 
     /// The real one, where it is installed.
     fn pgbouncer(&self, port: &Port, name: &str, database: &str, lines: &str) -> Option<Running> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
-            .into_iter()
-            .find(|path| fs::exists(path).unwrap_or(false))?;
         self.write(name, port, database, lines);
-        let mut command = Command::new(program);
-        command.arg(name);
-        if rustix::process::geteuid().is_root() {
-            // It refuses to stay root.
-            command.args(["-u", "postgres"]);
-        }
+        let command = pgbouncer(name)?;
         Some(self.run(command, port))
     }
 

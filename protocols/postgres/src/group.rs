@@ -129,10 +129,8 @@ impl Group {
     }
 
     /// Closes connections that were idle, and says why.
-    pub(crate) fn close(&self, servers: Vec<Box<Server>>, why: &'static str) {
-        for server in &servers {
-            server.because(why);
-        }
+    pub(crate) fn close(&self, servers: impl IntoIterator<Item = Box<Server>>, why: &'static str) {
+        let servers = servers.into_iter().inspect(|server| server.because(why));
         self.bounds.close(servers);
     }
 

@@ -1,6 +1,7 @@
 //! What the tests of the program share.
 #![allow(dead_code)] // a module of several test binaries; each uses its part
 
+pub(crate) mod running;
 pub(crate) mod strace;
 
 use std::io::{Read, Write};
