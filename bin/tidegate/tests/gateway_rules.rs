@@ -142,6 +142,47 @@ fn only_users_who_are_known() {
 }
 
 #[test]
+fn nobody_passes_for_another() {
+    let postgres = Postgres::builder().database("payroll", "app").start();
+    postgres.execute("ALTER ROLE app PASSWORD 'app-secret'");
+    let rules = "      rules:
+        - { match: { replication: true }, method: trust }
+        - { match: { databases: [payroll] }, method: reject }
+        - { method: scram-sha-256 }
+";
+    let door = Door::new(&postgres, rules);
+    let enters = |password: &str, more: (&str, &str)| {
+        let target = door.target.clone().with_user("app", password);
+        RawClient::try_connect_with(&target, &[more]).map_err(|told| (told.sqlstate(), told.field('M')))
+    };
+    // What the server reads as a no is one here.
+    for no in ["fa", "fal", "FALS", "of", "n", "0"] {
+        let told = enters("wrong", ("replication", no)).expect_err("a wrong password");
+        assert_eq!(told.0, "28P01", "{no}: {}", told.1);
+        let mut client = enters("app-secret", ("replication", no)).expect("an ordinary session");
+        assert_eq!(client.query("SELECT current_user").value(), "app");
+    }
+    for neither in ["", "o", "maybe", "DATABASE"] {
+        let told = enters("app-secret", ("replication", neither)).expect_err("no wish");
+        let words = format!("invalid value for parameter \"replication\": \"{neither}\"");
+        assert_eq!(told, ("22023".to_owned(), words));
+    }
+    let others = [
+        ("DATABASE", "payroll", "DATABASE"),
+        ("options", "-c database=payroll", "database"),
+        ("User", "postgres", "User"),
+        ("options", "-c user=postgres", "user"),
+        ("Replication", "true", "Replication"),
+        ("options", "-c replication=true", "replication"),
+    ];
+    for (name, value, known) in others {
+        let told = enters("app-secret", (name, value)).expect_err("no setting");
+        let words = format!("unrecognized configuration parameter \"{known}\"");
+        assert_eq!(told, ("42704".to_owned(), words));
+    }
+}
+
+#[test]
 fn what_cannot_hold_is_a_mistake() {
     let folder = Folder::new();
     let check = |login: &str, cluster: &str, told: &str| {

@@ -10,8 +10,8 @@ use tidegate_cluster::{Cluster, Conditions, Connect, Role};
 use tidegate_net::tls::Connector;
 use tidegate_net::{Keepalive, NetError};
 use tidegate_pool::Limits;
-use tidegate_postgres_wire::Head;
 use tidegate_postgres_wire::login::Stored;
+use tidegate_postgres_wire::{Head, is_setting};
 
 use crate::config::{
     ClusterUser, Credential, LoginMethod, LoginQuery, Pool, PoolMode, PostgresCluster, PostgresLimits,
@@ -148,7 +148,7 @@ impl PostgresPlan {
                 Ok(rules) => drop(plan.clusters.insert(Arc::from(name.as_str()), Arc::new(rules))),
                 Err(error) => mistakes.push(mistake(format!("clusters.{name}.tls"), &error, &[])),
             }
-            for parameter in config.parameters.keys().filter(|name| is_no_setting(name)) {
+            for parameter in config.parameters.keys().filter(|name| !is_setting(name)) {
                 let message = "this is no setting: leave it to clients";
                 mistakes.push(mistake(
                     format!("clusters.{name}.parameters.{parameter}"),
@@ -192,12 +192,6 @@ impl PostgresPlan {
         let credential = self.clusters.get(cluster)?.credential.as_ref();
         credential.map(|credential| credential.user.as_str())
     }
-}
-
-/// What else a start-up packet holds (PostgreSQL protocol 55.7).
-fn is_no_setting(name: &str) -> bool {
-    let others = ["user", "database", "replication", "options"];
-    name.is_empty() || name.starts_with("_pq_.") || others.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 fn mistake(path: String, message: &impl ToString, candidates: &[String]) -> PlanMistake {

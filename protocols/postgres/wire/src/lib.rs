@@ -32,6 +32,6 @@ pub use frame::{Frame, FrameError, Head, Limits, MAX_LEN};
 pub use kind_set::KindSet;
 pub use options::Options;
 pub use startup::{
-    First, MAX_STARTUP_LEN, Startup, StartupError, cancel_request, gss_request, ssl_request, startup_packet,
+    First, MAX_STARTUP_LEN, Startup, StartupError, cancel_request, gss_request, is_setting, ssl_request, startup_packet,
 };
 pub use version::Version;

@@ -8,6 +8,8 @@ pub const SUCCESSFUL_COMPLETION: &str = "00000";
 pub const PROTOCOL_VIOLATION: &str = "08P01";
 /// `feature_not_supported`
 pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+/// `invalid_parameter_value`
+pub const INVALID_PARAMETER_VALUE: &str = "22023";
 /// `in_failed_sql_transaction`
 pub const IN_FAILED_TRANSACTION: &str = "25P02";
 /// `invalid_sql_statement_name`
@@ -22,6 +24,8 @@ pub const INVALID_CURSOR_NAME: &str = "34000";
 pub const INVALID_CATALOG_NAME: &str = "3D000";
 /// `insufficient_privilege`
 pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// `undefined_object`
+pub const UNDEFINED_OBJECT: &str = "42704";
 /// `duplicate_prepared_statement`
 pub const DUPLICATE_PREPARED_STATEMENT: &str = "42P05";
 /// `too_many_connections`

@@ -11,6 +11,9 @@ const GSS_CODE: u32 = 80_877_104;
 const CANCEL_CODE: u32 = 80_877_102;
 /// The first byte of a TLS record of type handshake: PostgreSQL 17's direct TLS.
 const TLS_HANDSHAKE: u8 = 0x16;
+/// The values that `replication` is left with.
+const PHYSICAL: &str = "true";
+const DATABASE: &str = "database";
 
 /// What a client says first, and again after its SSLRequest or GSSENCRequest was answered (55.2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,11 +107,40 @@ impl Startup {
             }
             parameters.push((name, value));
         }
-        let startup = Self { version, parameters };
+        let mut startup = Self { version, parameters };
         if startup.user().is_empty() {
             return Err(StartupError::NoUser);
         }
-        Ok(startup)
+        startup.settle_replication()?;
+        match startup.stray() {
+            Some(name) => Err(StartupError::NoSetting(name)),
+            None => Ok(startup),
+        }
+    }
+
+    /// A setting, of those in `options` too, whose name is none.
+    fn stray(&self) -> Option<String> {
+        let options = self.options().settings;
+        let mut names = self.settings().map(|(name, _)| name);
+        let stray = names.find(|name| !is_setting(name)).map(str::to_owned);
+        stray.or_else(|| options.into_iter().map(|(name, _)| name).find(|name| !is_setting(name)))
+    }
+
+    /// Leaves `replication` as `true` or `database`, or out: what is passed on means the same to everybody.
+    fn settle_replication(&mut self) -> Result<(), StartupError> {
+        const NAME: &str = "replication";
+        let wanted = match self.get(NAME) {
+            None => return Ok(()),
+            Some(DATABASE) => Some(DATABASE),
+            Some(value) => match parse_bool(value) {
+                Some(wanted) => wanted.then_some(PHYSICAL),
+                None => return Err(StartupError::Replication(value.to_owned())),
+            },
+        };
+        self.parameters.retain(|(name, _)| name != NAME);
+        let wanted = wanted.map(|value| (NAME.to_owned(), value.to_owned()));
+        self.parameters.extend(wanted);
+        Ok(())
     }
 
     /// A parameter's value.
@@ -131,19 +163,14 @@ impl Startup {
             .unwrap_or_else(|| self.user())
     }
 
-    /// Whether this is a replication connection, which no pool may share. Anything but a clear "no" counts.
+    /// Whether this is a replication connection, which no pool may share.
     pub fn is_replication(&self) -> bool {
-        self.get("replication").is_some_and(|value| {
-            !matches!(
-                value.to_ascii_lowercase().as_str(),
-                "" | "0" | "f" | "false" | "n" | "no" | "of" | "off"
-            )
-        })
+        self.get("replication").is_some()
     }
 
     /// Whether it is one for physical replication, which belongs to no database; `database` asks for a logical one.
     pub fn is_physical_replication(&self) -> bool {
-        self.is_replication() && self.get("replication") != Some("database")
+        self.get("replication") == Some(PHYSICAL)
     }
 
     /// The settings in the `options` parameter.
@@ -174,6 +201,30 @@ impl Startup {
         let agreed = self.version.min(Version::NEWEST);
         let must_say = agreed != self.version || self.protocol_options().next().is_some();
         (agreed, must_say)
+    }
+}
+
+/// Whether a name, in whatever case, can be a setting's: it is none of what else a start-up packet holds (55.7).
+pub fn is_setting(name: &str) -> bool {
+    let others = ["user", "database", "replication", "options"];
+    let is_option = name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("_pq_."));
+    !name.is_empty() && !is_option && !others.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// PostgreSQL's function of that name: a beginning of one of the words that is not that of another, in any case.
+fn parse_bool(text: &str) -> Option<bool> {
+    let begins = |word: &str, least: usize| {
+        text.len() >= least
+            && word
+                .get(..text.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(text))
+    };
+    if text == "1" || begins("true", 1) || begins("yes", 1) || begins("on", 2) {
+        Some(true)
+    } else if text == "0" || begins("false", 1) || begins("no", 1) || begins("off", 2) {
+        Some(false)
+    } else {
+        None
     }
 }
 
@@ -230,6 +281,12 @@ pub enum StartupError {
     /// A name or value is not UTF-8.
     #[error("a startup parameter is not UTF-8")]
     NotUtf8,
+    /// `replication` is neither yes nor no, and not `database`.
+    #[error("invalid value for parameter \"replication\": \"{0}\"")]
+    Replication(String),
+    /// A setting, in `options` too, whose name means something else in a start-up packet.
+    #[error("unrecognized configuration parameter \"{0}\"")]
+    NoSetting(String),
     /// No user is named.
     #[error("no PostgreSQL user name specified in startup packet")]
     NoUser,
@@ -247,6 +304,8 @@ impl StartupError {
         match self {
             Self::Version(_) => crate::sqlstate::FEATURE_NOT_SUPPORTED,
             Self::NoUser => crate::sqlstate::INVALID_AUTHORIZATION,
+            Self::Replication(_) => crate::sqlstate::INVALID_PARAMETER_VALUE,
+            Self::NoSetting(_) => crate::sqlstate::UNDEFINED_OBJECT,
             _ => crate::sqlstate::PROTOCOL_VIOLATION,
         }
     }

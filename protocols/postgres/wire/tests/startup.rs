@@ -99,6 +99,98 @@ fn replication_and_versions() {
     assert_eq!(startup.database(), "a");
 }
 
+/// PostgreSQL's `parse_bool_with_len` (`src/backend/utils/adt/bool.c`), line for line.
+fn parse_bool(value: &str) -> Option<bool> {
+    let bytes = value.as_bytes();
+    let is_start = |word: &str, len: usize| {
+        // `pg_strncasecmp`: both end where the shorter one does.
+        let cut = |text: &[u8]| text.iter().take(len).map(u8::to_ascii_lowercase).collect::<Vec<_>>();
+        cut(bytes) == cut(word.as_bytes())
+    };
+    match bytes.first()? {
+        b't' | b'T' if is_start("true", bytes.len()) => Some(true),
+        b'f' | b'F' if is_start("false", bytes.len()) => Some(false),
+        b'y' | b'Y' if is_start("yes", bytes.len()) => Some(true),
+        b'n' | b'N' if is_start("no", bytes.len()) => Some(false),
+        b'o' | b'O' if is_start("on", bytes.len().max(2)) => Some(true),
+        b'o' | b'O' if is_start("off", bytes.len().max(2)) => Some(false),
+        b'1' if bytes.len() == 1 => Some(true),
+        b'0' if bytes.len() == 1 => Some(false),
+        _ => None,
+    }
+}
+
+#[test]
+fn replication_is_read_as_the_server_reads_it() {
+    let check = |value: &str| {
+        let bytes = packet(Version::V3_0, &[("user", "a"), ("replication", value)]);
+        let expected = match value {
+            "database" => Ok(Some("database")),
+            _ => parse_bool(value).map(|is_wanted| is_wanted.then_some("true")).ok_or(()),
+        };
+        let read = First::read(&bytes);
+        let Ok((First::Startup(startup), _)) = &read else {
+            let told = StartupError::Replication(value.to_owned());
+            assert_eq!((read, expected), (Err(told), Err(())), "{value}");
+            return;
+        };
+        assert_eq!(Ok(startup.get("replication")), expected, "{value}");
+        assert_eq!(
+            startup.is_replication(),
+            startup.get("replication").is_some(),
+            "{value}"
+        );
+        assert_eq!(
+            startup.is_physical_replication(),
+            expected == Ok(Some("true")),
+            "{value}"
+        );
+    };
+    // Every word of up to four of these, and the long ones.
+    let letters = "trueFfalsyOon012 d\u{e9}".chars();
+    let letters: Vec<char> = letters.collect();
+    let mut words = vec![String::new()];
+    for _ in 0..4 {
+        words.iter().for_each(|word| check(word));
+        let longer = |word: &String| {
+            letters
+                .iter()
+                .map(|letter| format!("{word}{letter}"))
+                .collect::<Vec<_>>()
+        };
+        words = words.iter().flat_map(longer).collect();
+    }
+    for word in [
+        "true", "fals", "False", "FALSE", "falsey", "database", "DATABASE", "databas", "of", "off", "offf",
+    ] {
+        check(word);
+    }
+    let twice = packet(
+        Version::V3_0,
+        &[("user", "a"), ("replication", "no"), ("replication", "1")],
+    );
+    assert_eq!(wrong(&twice), StartupError::Duplicate("replication".to_owned()));
+    assert_eq!(StartupError::Replication(String::new()).sqlstate(), "22023");
+}
+
+#[test]
+fn what_is_no_setting_does_not_come_in_as_one() {
+    for name in ["USER", "Database", "rePlication", "OPTIONS", "_PQ_.x"] {
+        let bytes = packet(Version::V3_0, &[("user", "a"), (name, "x")]);
+        assert_eq!(wrong(&bytes), StartupError::NoSetting(name.to_owned()));
+    }
+    for options in [
+        "-c user=x",
+        "-c geqo=off --database=x",
+        "-cReplication=1",
+        "-c options=x",
+    ] {
+        let bytes = packet(Version::V3_0, &[("user", "a"), ("options", options)]);
+        assert!(matches!(wrong(&bytes), StartupError::NoSetting(_)), "{options}");
+    }
+    assert_eq!(StartupError::NoSetting(String::new()).sqlstate(), "42704");
+}
+
 #[test]
 fn broken_packets() {
     assert_eq!(wrong(b"\0\0\0\x07"), StartupError::Length(7));
