@@ -274,7 +274,7 @@ fn what_a_client_leaves_behind_is_gone() {
             stage.b.query("SELECT 1").sqlstate().is_empty()
         });
     };
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["CREATE TEMP TABLE t AS SELECT 1"], "SELECT to_regclass('pg_temp.t')"),
         (
             &["PREPARE p AS SELECT 1; SELECT 1"],
@@ -294,6 +294,15 @@ fn what_a_client_leaves_behind_is_gone() {
             "SELECT 1 WHERE current_user <> 'app'",
         ),
         (&["BEGIN", "SELECT 1/0"], "SELECT 1 WHERE false"),
+        // What an open transaction has made and its rollback leaves there.
+        (
+            &["BEGIN", "SELECT pg_advisory_lock(7)"],
+            "SELECT objid FROM pg_locks WHERE locktype = 'advisory'",
+        ),
+        (
+            &["BEGIN", "PREPARE p AS SELECT 1; SELECT 1"],
+            "SELECT name FROM pg_prepared_statements",
+        ),
     ];
     for (statements, look) in cases {
         leave(&mut stage, statements);

@@ -545,7 +545,9 @@ impl Session {
             self.leave_queue(now);
         }
         let (lease, pool) = (self.lease.take(), self.pool.take());
-        if let (Some(lease), Some(pool)) = (lease, pool) {
+        if let (Some(mut lease), Some(pool)) = (lease, pool) {
+            // Nobody asks any more what came of it, and locks of a session outlive the ROLLBACK.
+            lease.tainted |= !self.is_known();
             lease.endpoint.rest();
             self.room.clean_in_background(&self.group, pool, lease);
         }
