@@ -21,15 +21,22 @@ impl Stage {
     }
 
     fn new(size: u32) -> Self {
+        Self::with(size, "queue_timeout: 1s")
+    }
+
+    /// One server, whose every connection begins with this.
+    fn beginning_with(sql: &str) -> Self {
+        Self::with(1, &format!("queue_timeout: 2s\nconnect_query: \"{sql}\""))
+    }
+
+    fn with(size: u32, pool: &str) -> Self {
         let postgres = Postgres::start();
         postgres.execute(
             "CREATE ROLE clerk; CREATE ROLE doomed; GRANT clerk, doomed TO app; CREATE SCHEMA hidden; \
              GRANT USAGE ON SCHEMA hidden TO PUBLIC; CREATE TABLE hidden.secret AS SELECT 'hidden' AS word; \
              GRANT SELECT ON hidden.secret TO PUBLIC",
         );
-        let settings = Settings::new(&postgres, Mode::Transaction)
-            .size(size)
-            .pool("queue_timeout: 1s");
+        let settings = Settings::new(&postgres, Mode::Transaction).size(size).pool(pool);
         let gateway = settings.start(TIDEGATE);
         let (a, b) = (
             RawClient::connect(&settings.target()),
@@ -378,4 +385,30 @@ fn reset_brings_back_the_name_that_the_client_started_with() {
         &["SET application_name = 'second'", "RESET application_name"],
     );
     assert_eq!(value(&mut client, "SHOW application_name"), "first");
+}
+
+/// What the query has set that every connection begins with holds for the next client too, also where the server does not
+/// list it among its settings.
+#[test]
+fn what_connections_begin_with_is_there_for_the_next_client() {
+    let mut stage = Stage::beginning_with("SET ROLE clerk; SET app.tenant = 'nobody'");
+    let look = "SELECT current_user || ' ' || current_setting('app.tenant')";
+    assert_eq!(value(&mut stage.b, look), "clerk nobody");
+    check(&mut stage, &["SET ROLE doomed"], "SELECT current_user", "doomed");
+    check(&mut stage, &["SET app.tenant = '42'"], &setting("app.tenant"), "42");
+    // What a client comes with goes before it, and is its own.
+    let more = [("options", "-c role=doomed -c app.tenant=7")];
+    let mut client = RawClient::try_connect_with(&stage.settings.target(), &more).expect("a login");
+    for _ in 0..2 {
+        assert_eq!(value(&mut client, look), "doomed 7");
+        assert_eq!(value(&mut stage.b, look), "clerk nobody");
+    }
+    // Made clean, it begins again.
+    for change in ["RESET ROLE", "RESET ALL", "DISCARD ALL"] {
+        let mut guest = RawClient::try_connect_with(&stage.settings.target(), &more).expect("a login");
+        run(&mut guest, &[change]);
+        guest.terminate();
+        assert_eq!(value(&mut client, look), "doomed 7", "after {change}");
+        assert_eq!(value(&mut stage.b, look), "clerk nobody", "after {change}");
+    }
 }

@@ -4,11 +4,12 @@ use tidegate_postgres_wire::frontend;
 use tidegate_postgres_wire::login::Ready;
 
 use crate::dial::{DialError, next_frame};
-use crate::settings::restated;
+use crate::settings::{is_unlisted, restated};
 
-/// What the session has that it was not opened with.
+/// What the session has that it was not opened with, and who it is, which the server does not list.
 const SET: &str = "SELECT pg_catalog.lower(name), pg_catalog.current_setting(name) FROM pg_catalog.pg_settings \
-    WHERE source = 'session'";
+    WHERE source = 'session' UNION ALL SELECT name, pg_catalog.current_setting(name, true) \
+    FROM (VALUES ('role'), ('session_authorization')) AS unlisted (name)";
 
 /// Runs what the configuration wants run on every new connection, and returns what that has set. Where the connection was
 /// opened with a setting of the same name, that one holds.
@@ -24,7 +25,13 @@ pub(crate) async fn begin(
         held: Vec::new(),
     };
     beginning.ask(query).await?;
-    let set = beginning.ask(SET).await?;
+    let mut set = beginning.ask(SET).await?;
+    // Such a one may be as the connection was opened.
+    let is_as_opened = |name: &str, value: &str| {
+        let mut same = parameters.iter().filter(|(known, _)| known == name);
+        is_unlisted(name) && same.any(|(_, known)| known == value)
+    };
+    set.retain(|(name, value)| !is_as_opened(name, value));
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     if let Some(sql) = restated(parameters, |name| set.iter().any(|(known, _)| known == name)) {
         beginning.ask(&sql).await?;

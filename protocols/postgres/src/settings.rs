@@ -19,7 +19,7 @@ pub(crate) struct Settings {
 }
 
 /// The settings whose values change what a statement's text means.
-const PLANNING: [&str; 3] = ["search_path", "role", "session_authorization"];
+const PLANNING: [&str; 3] = ["search_path", ROLE, USER];
 
 impl Settings {
     /// A setting's value.
@@ -113,20 +113,21 @@ impl SettingsTable {
     }
 }
 
-/// A statement that turns `have` into `want`, where `started` is what the server connection was opened with, `base` what it
-/// was given before any client had it, and `default_of` knows some of the server's own defaults.
+/// A statement that turns `have` into `want`, where `started` is what the server connection was opened with, `base` what the
+/// query that it began with has set, if there was one, and `default_of` knows some of the server's own defaults.
 ///
 /// `Ok(None)` when nothing is to be done; `Err(())` when it cannot be done: the connection was opened with a setting
-/// that the other client does not have, and whose default is unknown, so that no SET can bring it back.
+/// that the other client does not have, and whose default is unknown, so that no SET can bring it back; or its query may have
+/// set what the server does not list.
 pub(crate) fn transition<'d>(
     have: &Settings,
     want: &Settings,
     started: &Settings,
-    base: &Settings,
+    base: Option<&Settings>,
     default_of: impl Fn(&str) -> Option<&'d str>,
 ) -> Result<Option<String>, ()> {
-    let mut sql = String::new();
-    let mut last = String::new();
+    let based = |name: &str| base.and_then(|base| base.get(name));
+    let mut calls = Calls::default();
     for (name, value) in want.iter() {
         if have.get(name) == Some(value) {
             continue;
@@ -134,7 +135,7 @@ pub(crate) fn transition<'d>(
         if UNSETTABLE.contains(&name) {
             return Err(());
         }
-        set_config(place(name, &mut sql, &mut last), name, Some(value));
+        calls.set(name, value);
     }
     for (name, _) in have.iter() {
         if want.get(name).is_some() {
@@ -143,48 +144,78 @@ pub(crate) fn transition<'d>(
         if UNSETTABLE.contains(&name) {
             return Err(());
         }
-        if let Some(value) = base.get(name) {
-            set_config(place(name, &mut sql, &mut last), name, Some(value));
-        } else if started.get(name).is_none() {
-            set_config(&mut sql, name, None);
+        if let Some(value) = based(name) {
+            calls.set(name, value);
+        } else if started.get(name).is_some() {
+            calls.set(name, default_of(name).ok_or(())?);
+        } else if base.is_some() && is_unlisted(name) {
+            return Err(());
         } else {
-            set_config(&mut sql, name, Some(default_of(name).ok_or(())?));
+            set_config(&mut calls.others, name, None);
         }
     }
-    sql.push_str(&last);
-    Ok(select(sql))
+    // Whoever becomes another user has no role.
+    if !calls.user.is_empty()
+        && calls.role.is_empty()
+        && let Some(role) = want.get(ROLE).or_else(|| based(ROLE))
+    {
+        calls.set(ROLE, role);
+    }
+    Ok(calls.statement())
 }
 
-/// A statement that makes again those of these settings that something else has set over.
+/// A statement that makes again those of these settings that something else has set over, or may have.
 pub(crate) fn restated<'s>(
     settings: impl Iterator<Item = (&'s str, &'s str)>,
     is_over: impl Fn(&str) -> bool,
 ) -> Option<String> {
-    let (mut sql, mut last) = (String::new(), String::new());
-    for (name, value) in settings.filter(|(name, _)| is_over(name)) {
-        set_config(place(name, &mut sql, &mut last), name, Some(value));
+    let mut calls = Calls::default();
+    for (name, value) in settings.filter(|(name, _)| is_unlisted(name) || is_over(name)) {
+        calls.set(name, value);
     }
-    select(sql + &last)
+    calls.statement()
 }
 
-/// A role comes last: it may not have the right to change what comes after it.
-fn place<'p>(name: &str, sql: &'p mut String, last: &'p mut String) -> &'p mut String {
-    if PLANNING[1..].contains(&name) { last } else { sql }
+const USER: &str = "session_authorization";
+const ROLE: &str = "role";
+
+/// Whether the server's list of settings may not have this one: who one is, and what clients have made up.
+pub(crate) fn is_unlisted(name: &str) -> bool {
+    name == ROLE || name == USER || name.contains('.')
 }
 
-/// A statement of these calls.
-fn select(mut calls: String) -> Option<String> {
-    // The trailing comma of the last call.
-    calls.pop()?;
-    calls.insert_str(0, "SELECT ");
-    Some(calls)
+/// A role comes last: it may not have the right to change what comes after it. It ends where the session's user changes.
+#[derive(Default)]
+struct Calls {
+    others: String,
+    user: String,
+    role: String,
+}
+
+impl Calls {
+    fn set(&mut self, name: &str, value: &str) {
+        let sql = match name {
+            ROLE => &mut self.role,
+            USER => &mut self.user,
+            _ => &mut self.others,
+        };
+        set_config(sql, name, Some(value));
+    }
+
+    fn statement(self) -> Option<String> {
+        let mut calls = self.others + &self.user + &self.role;
+        // The trailing comma of the last call.
+        calls.pop()?;
+        calls.insert_str(0, "SELECT ");
+        Some(calls)
+    }
 }
 
 /// Settings whose old value may have become impossible, since they name things that can be dropped. Nothing may run
 /// before they are known to hold, least of all a role.
 const DOUBTFUL: [&str; 6] = [
-    "role",
-    "session_authorization",
+    ROLE,
+    USER,
     "default_tablespace",
     "temp_tablespaces",
     "default_table_access_method",
@@ -263,7 +294,13 @@ mod tests {
         let settings = |values: &[(&str, &str)]| table.intern(values.iter().copied());
         let default_of = |name: &str| (name == "timezone").then_some("Etc/UTC");
         let base = settings(&[("work_mem", "7MB"), ("role", "usual")]);
-        let found = transition(&settings(have), &settings(want), &settings(started), &base, default_of);
+        let found = transition(
+            &settings(have),
+            &settings(want),
+            &settings(started),
+            Some(&base),
+            default_of,
+        );
         assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().map(|e| *e));
     }
 
@@ -301,13 +338,52 @@ mod tests {
         );
     }
 
+    /// Behind a query that every connection begins with: the name that the client made up may have had another value.
+    #[test]
+    fn what_is_not_listed_is_not_reset() {
+        check(&[("app.tenant", "42")], &[], &[], Err(()));
+        check(
+            &[("app.tenant", "42")],
+            &[("app.tenant", "7")],
+            &[],
+            Ok(Some("SELECT pg_catalog.set_config(E'app.tenant',E'7',false)")),
+        );
+        let table = SettingsTable::default();
+        let (have, none) = (table.intern([("app.tenant", "42")]), table.intern([]));
+        let found = transition(&have, &none, &none, None, |_| None);
+        assert_eq!(
+            found,
+            Ok(Some(
+                "SELECT pg_catalog.set_config(E'app.tenant',NULL,false)".to_owned()
+            ))
+        );
+    }
+
+    /// To become another user ends the role, so that it is taken again.
+    #[test]
+    fn the_role_comes_behind_the_user() {
+        let both = |role: &str| {
+            format!(
+                "SELECT pg_catalog.set_config(E'session_authorization',E'u',false),\
+                 pg_catalog.set_config(E'role',E'{role}',false)"
+            )
+        };
+        let user = ("session_authorization", "u");
+        check(&[], &[user], &[], Ok(Some(&both("usual"))));
+        check(&[], &[user, ("role", "r")], &[], Ok(Some(&both("r"))));
+        check(&[("role", "r")], &[user, ("role", "r")], &[], Ok(Some(&both("r"))));
+    }
+
     #[test]
     fn settings_are_made_again() {
-        let settings = [("role", "r"), ("timezone", "CET"), ("x", "1")];
+        let settings = [("timezone", "CET"), ("x", "1")];
         let made = |over: &[&str]| restated(settings.into_iter(), |name| over.contains(&name));
         assert_eq!(made(&["y"]), None);
-        let expected =
-            "SELECT pg_catalog.set_config(E'timezone',E'CET',false),pg_catalog.set_config(E'role',E'r',false)";
+        let expected = "SELECT pg_catalog.set_config(E'timezone',E'CET',false)";
         assert_eq!(made(&["role", "timezone"]).as_deref(), Some(expected));
+        // Nobody can say what was set over these.
+        let made = restated([("role", "r"), ("app.x", "1"), ("x", "1")].into_iter(), |_| false);
+        let expected = "SELECT pg_catalog.set_config(E'app.x',E'1',false),pg_catalog.set_config(E'role',E'r',false)";
+        assert_eq!(made.as_deref(), Some(expected));
     }
 }

@@ -117,7 +117,9 @@ impl Session {
                     .map(|(_, value)| value.as_str())
             };
             let fits = self.mode != PoolMode::Session || Rc::ptr_eq(&lease.started, &self.started);
-            match transition(&lease.settings, &self.settings, &lease.started, &lease.base, default_of) {
+            let base = lease.has_begun.then_some(&*lease.base);
+            let from = |have: &Settings| transition(have, &self.settings, &lease.started, base, default_of);
+            match from(&lease.settings) {
                 Ok(sql) if fits => {
                     if let Some(sql) = sql {
                         self.own_query(&mut lease, sql.as_bytes());
@@ -125,8 +127,16 @@ impl Session {
                     }
                     lease.settings = Rc::clone(&self.settings);
                 }
-                _ => {
-                    self.group.bounds.close(lease.take_out());
+                outcome => {
+                    // What its last client has set may be all that is in the way.
+                    let is_for_cleaning = fits && lease.has_begun && outcome.is_err() && from(&lease.started).is_ok();
+                    match self.pool.clone().filter(|_| is_for_cleaning) {
+                        Some(pool) => {
+                            lease.tainted = true;
+                            self.room.clean_in_background(&self.group, pool, lease);
+                        }
+                        None => self.group.bounds.close(lease.take_out()),
+                    }
                     self.wait_for_another(cx);
                     return false;
                 }
