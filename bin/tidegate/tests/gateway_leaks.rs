@@ -412,3 +412,33 @@ fn what_connections_begin_with_is_there_for_the_next_client() {
         assert_eq!(value(&mut stage.b, look), "clerk nobody", "after {change}");
     }
 }
+
+/// What the query has made there holds nobody's server, and whoever throws it away does so for itself alone.
+#[test]
+fn what_connections_begin_with_holds_no_server() {
+    let mut stage = Stage::beginning_with(
+        "CREATE TEMP TABLE begun AS SELECT 42 AS answer; PREPARE q AS SELECT 1; SELECT pg_advisory_lock(9)",
+    );
+    let look = "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()) \
+                || (SELECT string_agg(name, '') FROM pg_prepared_statements WHERE from_sql) \
+                || (SELECT string_agg(objid::text, '') FROM pg_locks WHERE locktype = 'advisory')";
+    assert_eq!(value(&mut stage.b, look), "1q9");
+    run(
+        &mut stage.a,
+        &["SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)"],
+    );
+    assert_eq!(value(&mut stage.b, look), "1q9");
+    for change in [
+        "DISCARD TEMP",
+        "DEALLOCATE ALL",
+        "SELECT pg_advisory_unlock_all()",
+        "DISCARD ALL",
+        "SELECT pg_advisory_unlock(9)",
+        "DEALLOCATE q",
+    ] {
+        let mut guest = RawClient::connect(&stage.settings.target());
+        run(&mut guest, &[change]);
+        guest.terminate();
+        assert_eq!(value(&mut stage.b, look), "1q9", "after {change}");
+    }
+}

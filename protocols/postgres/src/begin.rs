@@ -4,6 +4,7 @@ use tidegate_postgres_wire::frontend;
 use tidegate_postgres_wire::login::Ready;
 
 use crate::dial::{DialError, next_frame};
+use crate::effects::PINS;
 use crate::settings::{is_unlisted, restated};
 
 /// What the session has that it was not opened with, and who it is, which the server does not list.
@@ -11,14 +12,23 @@ const SET: &str = "SELECT pg_catalog.lower(name), pg_catalog.current_setting(nam
     WHERE source = 'session' UNION ALL SELECT name, pg_catalog.current_setting(name, true) \
     FROM (VALUES ('role'), ('session_authorization')) AS unlisted (name)";
 
-/// Runs what the configuration wants run on every new connection, and returns what that has set. Where the connection was
+/// What the query has done that every connection begins with.
+#[derive(Debug, Default)]
+pub(crate) struct Begun {
+    /// What it has set.
+    pub(crate) set: Vec<(String, String)>,
+    /// How much of what would hold a connection for its client it has made.
+    pub(crate) pins: u64,
+}
+
+/// Runs what the configuration wants run on every new connection. Where the connection was
 /// opened with a setting of the same name, that one holds.
 pub(crate) async fn begin(
     stream: &mut Stream,
     query: &str,
     parameters: &[(String, String)],
     ready: &mut Ready,
-) -> Result<Vec<(String, String)>, DialError> {
+) -> Result<Begun, DialError> {
     let mut beginning = Beginning {
         stream,
         ready,
@@ -36,7 +46,12 @@ pub(crate) async fn begin(
     if let Some(sql) = restated(parameters, |name| set.iter().any(|(known, _)| known == name)) {
         beginning.ask(&sql).await?;
     }
-    Ok(set)
+    let pins = beginning.ask(PINS).await?;
+    let pins = pins.first().and_then(|(_, count)| count.parse().ok());
+    Ok(Begun {
+        set,
+        pins: pins.unwrap_or_default(),
+    })
 }
 
 struct Beginning<'b> {

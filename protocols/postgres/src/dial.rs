@@ -14,7 +14,7 @@ use tidegate_postgres_wire::login::{
 };
 use tidegate_postgres_wire::{Frame, FrameError, Head, Version, cancel_request, sqlstate, ssl_request};
 
-use crate::begin::begin;
+use crate::begin::{Begun, begin};
 use crate::plan::ClusterRules;
 use crate::server::unavailable;
 
@@ -40,8 +40,8 @@ pub(crate) struct Order {
 pub(crate) struct Opened {
     pub(crate) stream: Parked,
     pub(crate) ready: Ready,
-    /// What the query that every connection begins with has set.
-    pub(crate) set: Vec<(String, String)>,
+    /// What the query has done that every connection begins with.
+    pub(crate) begun: Begun,
 }
 
 /// Where a stream leads to, and with how much TLS.
@@ -192,13 +192,13 @@ async fn open_once(order: &Order, salted: &SaltedCache) -> Result<Opened, DialEr
         let query = order.rules.connect_query.as_str();
         // Who replicates speaks another language.
         let is_replication = order.parameters.iter().any(|(name, _)| name == "replication");
-        let set = if query.is_empty() || is_replication {
-            Vec::new()
+        let begun = if query.is_empty() || is_replication {
+            Begun::default()
         } else {
             begin(&mut stream, query, &order.parameters, &mut ready).await?
         };
         let stream = stream.park().map_err(NetError::from)?;
-        Ok(Opened { stream, ready, set })
+        Ok(Opened { stream, ready, begun })
     };
     match tokio::time::timeout(limit, attempt).await {
         Ok(result) => result,

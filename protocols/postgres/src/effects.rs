@@ -17,6 +17,8 @@ pub(crate) struct Touched {
     every: bool,
     /// Temporary objects, locks, cursors, prepared statements or subscriptions may have come or gone.
     pins: bool,
+    /// Some of these were thrown away that the client need not have made.
+    pub(crate) undoes: bool,
     /// DISCARD ALL.
     pub(crate) discard: bool,
     /// UNLISTEN of a channel, or of all.
@@ -96,7 +98,7 @@ impl Touched {
             Reading::Escapes => Dialect::PostgresEscapes,
             Reading::Blind => {
                 // Its bytes cannot be told apart: it may have done anything that can be asked about.
-                (self.every, self.pins) = (true, true);
+                (self.every, self.pins, self.undoes) = (true, true, true);
                 return found;
             }
         };
@@ -109,6 +111,14 @@ impl Touched {
     }
 
     fn effect(&mut self, effect: Effect<'_>, found: &mut Found) {
+        self.undoes |= matches!(
+            effect,
+            Effect::Discard(_)
+                | Effect::Deallocate { .. }
+                | Effect::CloseCursor(_)
+                | Effect::AdvisoryUnlock { .. }
+                | Effect::Unlisten(_)
+        );
         match effect {
             Effect::Set { local: true, .. } | Effect::Execute { .. } => {}
             Effect::Set { name, value, .. } => {
@@ -232,7 +242,7 @@ const RESET: (&str, &str) = (
 );
 
 /// How many session locks, temporary objects, cursors WITH HOLD, statements of SQL PREPARE, and subscriptions there are.
-const PINS: &str = "SELECT 'p', (SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' \
+pub(crate) const PINS: &str = "SELECT 'p', (SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' \
     AND pid = pg_catalog.pg_backend_pid()) + (SELECT count(*) FROM pg_catalog.pg_class \
     WHERE relnamespace = pg_catalog.pg_my_temp_schema()) + (SELECT count(*) FROM pg_catalog.pg_cursors \
     WHERE is_holdable) + (SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql AND pg_catalog.left(name, 3) <> 'tg_') \
@@ -250,7 +260,8 @@ pub(crate) struct Answers {
     pub(crate) failed: bool,
     /// How often it was asked again.
     pub(crate) again: u8,
-    pub(crate) pinned: Option<bool>,
+    /// How much holds the connection.
+    pub(crate) pins: Option<u64>,
     pub(crate) settings: Vec<(String, Option<String>)>,
 }
 
@@ -259,7 +270,7 @@ impl Answers {
     pub(crate) fn row(&mut self, row: &[Option<&[u8]>]) {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         match row {
-            [Some(b"p"), Some(count)] => self.pinned = Some(*count != b"0"),
+            [Some(b"p"), Some(count)] => self.pins = text(count).parse().ok(),
             [Some(b"s"), Some(name), value] => self.settings.push((text(name), value.map(text))),
             _ => {}
         }
@@ -352,6 +363,27 @@ mod tests {
         let reset = question(b"SET a.b = 1; RESET A.B").unwrap();
         assert!(reset.contains("E'a.b'") && reset.contains("source = 'session'") && !reset.contains("known"));
         assert!(question(b"RESET ALL").unwrap().contains("ARRAY[E'known']"));
+    }
+
+    #[test]
+    fn knows_what_throws_away() {
+        let undoes = |sql: &[u8]| {
+            let mut touched = Touched::default();
+            touched.look(sql, Reading::Plain);
+            touched.undoes
+        };
+        for sql in [
+            "DISCARD TEMP",
+            "DEALLOCATE q",
+            "CLOSE ALL",
+            "UNLISTEN *",
+            "SELECT pg_advisory_unlock(1)",
+        ] {
+            assert!(undoes(sql.as_bytes()), "{sql}");
+        }
+        for sql in ["CREATE TEMP TABLE t ()", "LISTEN c", "SELECT pg_advisory_lock(1)"] {
+            assert!(!undoes(sql.as_bytes()), "{sql}");
+        }
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl PostgresRoom {
                     Ok(Ok(opened)) => opened
                         .stream
                         .adopt()
-                        .map(|stream| (stream, opened.ready, opened.set))
+                        .map(|stream| (stream, opened.ready, opened.begun))
                         .map_err(|_| (unavailable("out of sockets"), true)),
                     Ok(Err(error)) => {
                         tracing::warn!(name: "server not opened", cluster = %group.route.cluster,
@@ -169,12 +169,13 @@ impl PostgresRoom {
                 };
                 let now = Instant::now();
                 match outcome {
-                    Ok((stream, ready, set)) => {
+                    Ok((stream, ready, begun)) => {
                         group.metrics.connect_time.record(began.elapsed());
-                        let base = set.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                        let base = begun.set.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let begins = (started, room.settings.intern(base));
                         let mut server = Server::new(stream, ready, begins, Arc::clone(&pool.endpoint), place, now);
                         server.has_begun = !order.rules.connect_query.is_empty();
+                        server.begun_pins = begun.pins;
                         let lifetime = group.limits().max_lifetime;
                         server.told = Opened::tell(&group.route, &pool.endpoint.address, lifetime);
                         group.learn_greeting(&server);

@@ -52,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) base: Rc<Settings>,
     /// There was such a query.
     pub(crate) has_begun: bool,
+    /// How much it has made of what holds a connection for its client where the client has made it.
+    pub(crate) begun_pins: u64,
     /// What the server reports of itself and of its settings.
     pub(crate) reported: Reported,
     pub(crate) prepared: Prepared,
@@ -159,6 +161,7 @@ impl Server {
             started,
             base,
             has_begun: false,
+            begun_pins: 0,
             reported,
             prepared: Prepared::default(),
             parsing: VecDeque::new(),

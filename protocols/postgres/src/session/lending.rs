@@ -276,8 +276,9 @@ impl Session {
 
     /// The transaction has ended: what it touched becomes known, from its words where they suffice, else by asking.
     fn resolve(&mut self, lease: &mut ServerLease, touched: &Touched) {
-        // What every connection begins with is not there any more where something went back to its default.
-        lease.tainted |= touched.taint || (lease.has_begun && touched.resets());
+        // What every connection begins with is not there any more where something went back to its default, or away.
+        let undoes = touched.resets() || (touched.undoes && lease.begun_pins > 0);
+        lease.tainted |= touched.taint || (lease.has_begun && undoes);
         lease.held_for_good = touched.holds || (lease.held_for_good && !touched.discard);
         lease.pinned |= lease.held_for_good;
         if touched.discard || touched.deallocate {
@@ -323,8 +324,8 @@ impl Session {
         if answers.failed {
             return self.ask_again(lease, answers);
         }
-        if let Some(pinned) = answers.pinned {
-            lease.pinned = pinned || lease.held_for_good;
+        if let Some(pins) = answers.pins {
+            lease.pinned = pins > lease.begun_pins || lease.held_for_good;
         }
         if answers.settings.is_empty() {
             return;
