@@ -315,3 +315,20 @@ fn a_connection_whose_beginning_fails_is_not_used() {
     );
     eventually("it follows", || setting(&mut client, "work_mem") == "8MB");
 }
+
+/// A connection that is on its way as the query changes has begun with the old one: nobody gets it.
+#[test]
+fn a_connection_under_way_begins_anew() {
+    let postgres = Postgres::start();
+    let begins = |memory: &str| format!("SET work_mem = '{memory}'; SELECT pg_sleep(3)");
+    let settings = Settings::new(&postgres, Mode::Transaction).pool(&format!("connect_query: \"{}\"", begins("7MB")));
+    let gateway = settings.start(TIDEGATE);
+    let target = settings.target();
+    let client = std::thread::spawn(move || RawClient::connect(&target));
+    let under_way = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%7MB%pg_sleep%' AND state = 'active' \
+                     AND pid <> pg_backend_pid()";
+    eventually("a connection is under way", || postgres.value(under_way) != "0");
+    gateway.reload(&settings.yaml().replace("7MB", "8MB"));
+    let mut client = client.join().expect("a client");
+    assert_eq!(setting(&mut client, "work_mem"), "8MB");
+}

@@ -20,6 +20,9 @@ use crate::settings::Settings;
 /// The most kinds of start-up settings whose greeting is remembered.
 const MOST_GREETINGS: usize = 64;
 
+/// Why connections are closed that are to be made anew.
+pub(crate) const RENEWED: &str = "it is made anew";
+
 /// What all clients of one cluster, role, database and user share on their core: a pool for each endpoint.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -124,7 +127,7 @@ impl Group {
     pub(crate) fn renew(&self, now: Instant) {
         self.renewed.set(Some(now));
         for pool in self.pools.borrow().iter() {
-            self.close(pool.pool.renew(now), "it is made anew");
+            self.close(pool.pool.renew(now), RENEWED);
         }
     }
 

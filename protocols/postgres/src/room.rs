@@ -18,7 +18,7 @@ use crate::Postgres;
 use crate::admit::{Client, Route};
 use crate::config::PoolMode;
 use crate::dial::{self, Order};
-use crate::group::{EndpointPool, Group};
+use crate::group::{EndpointPool, Group, RENEWED};
 use crate::hub::LineView;
 use crate::orders::Command;
 use crate::plan::{ClusterRules, PostgresPlan};
@@ -178,6 +178,13 @@ impl PostgresRoom {
                         server.begun_pins = begun.pins;
                         let lifetime = group.limits().max_lifetime;
                         server.told = Opened::tell(&group.route, &pool.endpoint.address, lifetime);
+                        // All are made anew since, perhaps by other rules.
+                        room.plan();
+                        if group.is_leaving(began) {
+                            group.close(vec![Box::new(server)], RENEWED);
+                            pool.pool.withdraw();
+                            return room.open_wanted(&group, &pool, verbose);
+                        }
                         group.learn_greeting(&server);
                         pool.pool.opened(Box::new(server), now);
                         room.make_room(&group, &pool);
