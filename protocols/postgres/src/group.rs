@@ -98,6 +98,10 @@ impl Group {
             *self.picker.borrow_mut() = Picker::new(Arc::clone(&rules.cluster), seed);
         }
         let begin_otherwise = self.rules.borrow().connect_query != rules.connect_query;
+        // What logins have left may be those of others than the user that clients are at the servers from now on.
+        if self.rules.borrow().credential != rules.credential {
+            *self.credential.borrow_mut() = Credential::None;
+        }
         *self.rules.borrow_mut() = Arc::clone(rules);
         self.terms.set(rules.terms(&self.route.user));
         if begin_otherwise {
