@@ -42,6 +42,8 @@ pub struct Ledger<C, W> {
     in_use: bool,
     /// Nothing is opened before.
     closed_until: Option<Instant>,
+    /// The last connection could not be opened, for a reason that does not pass by itself.
+    is_refused: bool,
     /// Connections that were born before are closed as they come back.
     renewed: Option<Instant>,
 }
@@ -94,12 +96,15 @@ impl<C, W> Ledger<C, W> {
             opening: 0,
             in_use: false,
             closed_until: None,
+            is_refused: false,
             renewed: None,
         }
     }
 
-    /// Exchanges the bounds; what is over them is closed as it comes back.
+    /// Exchanges the bounds; what is over them is closed as it comes back. Whatever else has changed with them, what was refused
+    /// may be possible now.
     pub fn set_limits(&mut self, limits: Limits) {
+        self.is_refused = false;
         self.limits = limits;
     }
 
@@ -182,6 +187,11 @@ impl<C, W> Ledger<C, W> {
         self.in_use = in_use;
     }
 
+    /// Whether the last connection could not be opened, for a reason that does not pass by itself.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
     /// Whether another connection should be opened now: somebody waits, or too few are there, and there is room.
     pub(crate) fn wants_to_open(&self, now: Instant) -> bool {
         if self.closed_until.is_some_and(|until| now < until) {
@@ -212,6 +222,10 @@ impl<C, W> Ledger<C, W> {
     fn wants_one_more(&self, opening: usize) -> bool {
         if !self.waiting.is_empty() {
             return self.waiting.len() > opening;
+        }
+        // Where the server refuses, one is enough to find out whether it still does.
+        if self.is_refused && opening > 0 {
+            return false;
         }
         let is_used = self.lent > 0 || !self.idle.is_empty();
         let lacks_idle = is_used && self.idle.len() + opening < self.limits.min_idle;
@@ -244,6 +258,7 @@ impl<C, W> Ledger<C, W> {
         self.not_opened();
         let pause = self.limits.retry_after.filter(|_| may_pass);
         self.closed_until = pause.map(|pause| now + pause);
+        self.is_refused = !may_pass;
         self.closed_until.is_none() && self.lent == 0
     }
 
@@ -251,6 +266,7 @@ impl<C, W> Ledger<C, W> {
     pub(crate) fn opened(&mut self, connection: C, now: Instant) -> Returned<C, W> {
         self.opening = self.opening.saturating_sub(1);
         self.closed_until = None;
+        self.is_refused = false;
         self.place(connection, now, now)
     }
 

@@ -90,6 +90,11 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         self.error.borrow().clone()
     }
 
+    /// Whether the last connection could not be opened for a reason that does not pass by itself.
+    pub fn is_refused(&self) -> bool {
+        self.ledger.borrow().is_refused()
+    }
+
     /// The most connections.
     pub fn size(&self) -> usize {
         self.ledger.borrow().limits().size

@@ -244,7 +244,7 @@ pub struct Pool {
     /// connection of another pool makes room.
     pub max_per_database: usize,
     /// Connections that are kept open, lent ones included, while clients are there; with `credential` also without any, once a
-    /// client was there.
+    /// client was there, for as long as the server lets them in.
     pub min_size: usize,
     /// When a server could not be reached, clients wait on, and it is tried again after so long; 0 tells those who wait at once.
     pub retry_after: Period,

@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,7 +46,13 @@ pub(crate) struct Group {
     pub(crate) bounds: Bounds,
     /// When somebody last used it.
     pub(crate) used: Cell<Instant>,
+    /// How many of those who hold it open a connection for it.
+    openers: Cell<usize>,
 }
+
+/// A group, for as long as a connection is being opened for it.
+#[derive(Debug)]
+pub(crate) struct Opener(Rc<Group>);
 
 /// The pool of one endpoint.
 #[derive(Debug, Clone)]
@@ -78,6 +85,7 @@ impl Group {
             is_paused: Cell::new(false),
             renewed: Cell::new(None),
             used: Cell::new(now),
+            openers: Cell::new(0),
         })
     }
 
@@ -120,11 +128,18 @@ impl Group {
         }
         for pool in self.pools.borrow().iter() {
             pool.pool.set_limits(self.limits());
-            if is_paused {
-                self.close(pool.pool.clear(), "it is paused");
-            }
+        }
+        if is_paused {
+            self.close_idle("it is paused");
         }
         true
+    }
+
+    /// Closes all idle connections, and says why.
+    pub(crate) fn close_idle(&self, why: &'static str) {
+        for pool in self.pools.borrow().iter() {
+            self.close(pool.pool.clear(), why);
+        }
     }
 
     /// Makes its server connections anew as their clients can do without them.
@@ -236,13 +251,31 @@ impl Group {
         });
     }
 
-    /// Says whether clients are there. Where all are one user at the servers, the fewest connections stay without any: there is
-    /// one pool of them, however many come.
-    pub(crate) fn set_in_use(&self, has_clients: bool) {
-        let is_kept = has_clients || self.rules.borrow().credential.is_some();
+    /// Whether somebody holds it beside the room and those who open its connections.
+    pub(crate) fn has_clients(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) > 1 + self.openers.get()
+    }
+
+    /// Has the fewest connections kept open while clients are there. Where all are one user at the servers, they stay without
+    /// any, but where the server refuses: there is one pool of them, however many come.
+    pub(crate) fn keep_fewest(self: &Rc<Self>, is_planned: bool) {
+        let has_clients = self.has_clients();
+        let rules = self.rules();
+        let is_of_all = rules
+            .credential
+            .as_ref()
+            .is_some_and(|credential| credential.user == self.route.user);
         for pool in self.pools.borrow().iter() {
-            pool.pool.set_in_use(is_kept);
+            let is_kept = is_planned && is_of_all && !pool.pool.is_refused();
+            pool.pool.set_in_use(has_clients || is_kept);
         }
+    }
+
+    /// Whether all of its pools could not open a connection, for a reason that does not pass by itself: there is no such
+    /// database, say.
+    pub(crate) fn is_refused(&self) -> bool {
+        let pools = self.pools.borrow();
+        !pools.is_empty() && pools.iter().all(|pool| pool.pool.is_refused())
     }
 
     /// Whether nothing of it is in use.
@@ -277,6 +310,27 @@ impl Group {
         let greetings = self.greetings.borrow();
         let found = greetings.iter().find(|(started, _)| started.get(name).is_none());
         found.and_then(|(_, reported)| reported.get(name).map(str::to_owned))
+    }
+}
+
+impl Opener {
+    pub(crate) fn new(group: &Rc<Group>) -> Self {
+        group.openers.set(group.openers.get() + 1);
+        Self(Rc::clone(group))
+    }
+}
+
+impl Deref for Opener {
+    type Target = Rc<Group>;
+
+    fn deref(&self) -> &Rc<Group> {
+        &self.0
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.0.openers.set(self.0.openers.get().saturating_sub(1));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::Postgres;
 use crate::admit::{Client, Route};
 use crate::config::PoolMode;
 use crate::dial::{self, Order};
-use crate::group::{EndpointPool, Group, RENEWED};
+use crate::group::{EndpointPool, Group, Opener, RENEWED};
 use crate::hub::LineView;
 use crate::orders::Command;
 use crate::plan::{ClusterRules, PostgresPlan};
@@ -134,7 +134,7 @@ impl PostgresRoom {
             }
             let rules = group.rules();
             let started = need.map_or_else(|| self.started(group, &rules), |need: Need| need.started);
-            let (room, group, pool) = (Rc::clone(self), Rc::clone(group), pool.clone());
+            let (room, group, pool) = (Rc::clone(self), Opener::new(group), pool.clone());
             tokio::task::spawn_local(async move {
                 let place = match place {
                     Some(place) => place,
@@ -468,9 +468,13 @@ impl Room for PostgresRoom {
     }
 
     fn maintain(self: Rc<Self>, now: Instant) {
-        self.plan();
+        let plan = self.plan();
+        let is_planned = |group: &Group| plan.clusters.contains_key(&group.route.cluster);
         for group in self.groups.borrow().values() {
-            group.set_in_use(Rc::strong_count(group) > 1);
+            group.keep_fewest(is_planned(group));
+            if !is_planned(group) && !group.has_clients() {
+                group.close_idle("its cluster is gone");
+            }
         }
         let groups: Vec<_> = self.groups.borrow().values().cloned().collect();
         for group in groups {
@@ -497,8 +501,10 @@ impl Room for PostgresRoom {
             }
         }
         self.groups.borrow_mut().retain(|_, group| {
-            let is_held = Rc::strong_count(group) > 1 || !group.is_unused();
-            is_held || now.saturating_duration_since(group.used.get()) < GROUP_IDLE
+            let is_held = group.has_clients() || !group.is_unused();
+            // Nobody comes again to a cluster that is gone, and whoever asked for what is not there has been told so.
+            let is_of_use = is_planned(group) && !group.is_refused();
+            is_held || is_of_use && now.saturating_duration_since(group.used.get()) < GROUP_IDLE
         });
     }
 

@@ -92,6 +92,22 @@ fn the_fewest_are_kept_while_somebody_is_there() {
 }
 
 #[test]
+fn where_the_server_refuses_one_is_tried_at_a_time() {
+    let now = Instant::now();
+    let mut ledger = Ledger::<u32, u32>::new(limits(4, 0, 3));
+    ledger.set_in_use(true);
+    assert_eq!(open_wanted(&mut ledger, now), 3);
+    for _ in 0..3 {
+        ledger.failed(false, now);
+    }
+    assert!(ledger.is_refused());
+    assert_eq!(open_wanted(&mut ledger, now), 1);
+    assert_eq!(ledger.opened(1, now), Returned::Kept);
+    assert!(!ledger.is_refused());
+    assert_eq!(open_wanted(&mut ledger, now), 2);
+}
+
+#[test]
 fn what_may_pass_is_tried_again_later() {
     let start = Instant::now();
     let mut ledger = Ledger::<u32, u32>::new(limits(4, 0, 0));
