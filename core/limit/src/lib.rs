@@ -6,4 +6,4 @@ mod quota;
 
 pub use backoff::Backoff;
 pub use concurrency::{Concurrency, Permit};
-pub use quota::{Claim, Quotas, Share, Starved};
+pub use quota::{Claim, Closing, Quotas, Share, Starved};

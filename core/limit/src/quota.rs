@@ -1,8 +1,8 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ const FEW: usize = 16;
 /// waits and is counted against none, so that two who wait never hold what the other one needs.
 ///
 /// Who finds a limit reached queues up, and each share that is given back goes to the oldest in the queue that can have all
-/// that it needs. Locked when something is taken or given back; whether somebody waits is one atomic for each limit.
+/// that it needs. Locked when something is taken or given back, which looks at the limits of that alone, and at those who wait
+/// for them; whether somebody waits is one atomic for each limit.
 #[derive(Debug)]
 pub struct Quotas<K: Hash + Eq + Clone> {
     shared: Arc<Shared<K>>,
@@ -28,17 +29,22 @@ struct Shared<K: Hash + Eq + Clone> {
 
 #[derive(Debug)]
 struct Books<K: Hash + Eq + Clone> {
-    lines: HashMap<K, Line>,
+    lines: HashMap<K, Line<K>>,
     /// When there are so many, it is looked which are of no use any more.
     forget_at: usize,
-    waiting: VecDeque<Arc<Ticket<K>>>,
+    /// The number of the next ticket. None that waits can have all that it needs.
+    next: u64,
+    /// How often it was looked whether somebody can be served.
+    looked: u64,
 }
 
-#[derive(Debug, Default)]
-struct Line {
+#[derive(Debug)]
+struct Line<K> {
     /// 0 means no limit.
     most: usize,
     held: usize,
+    /// Who waits for this or for another limit, and counts here, by number.
+    waiting: BTreeMap<u64, Arc<Ticket<K>>>,
     starved: Arc<Starved>,
 }
 
@@ -49,10 +55,21 @@ pub struct Starved {
     since: AtomicU64,
     /// When somebody last gave up for it what others needed, likewise.
     relieved: AtomicU64,
+    /// How many wait.
+    wanted: AtomicUsize,
+    /// How much that counts here is being closed.
+    closing: AtomicUsize,
+}
+
+/// Something that is being closed, and that will be given back then: let go of it after its share.
+#[derive(Debug)]
+pub struct Closing {
+    starved: Arc<Starved>,
 }
 
 #[derive(Debug)]
 struct Ticket<K> {
+    number: u64,
     keys: Vec<K>,
     since: u64,
     state: Mutex<State>,
@@ -88,7 +105,8 @@ impl<K: Hash + Eq + Clone> Quotas<K> {
                 books: Mutex::new(Books {
                     lines: HashMap::new(),
                     forget_at: FEW,
-                    waiting: VecDeque::new(),
+                    next: 0,
+                    looked: 0,
                 }),
             }),
         }
@@ -102,9 +120,11 @@ impl<K: Hash + Eq + Clone> Quotas<K> {
             books.forget();
         }
         let line = books.line(key);
-        line.most = most;
+        let is_other = std::mem::replace(&mut line.most, most) != most;
         let starved = Arc::clone(&line.starved);
-        books.serve();
+        if is_other {
+            books.serve(&[key]);
+        }
         starved
     }
 
@@ -124,14 +144,21 @@ impl<K: Hash + Eq + Clone> Quotas<K> {
 
     /// Queues up for a share.
     pub fn claim(&self, keys: &[K], now: Instant) -> Claim<K> {
+        let since = self.shared.millis(now);
+        let mut books = self.shared.books();
         let ticket = Arc::new(Ticket {
+            number: books.next,
             keys: keys.to_vec(),
-            since: self.shared.millis(now),
+            since,
             state: Mutex::new(State::Waiting(None)),
         });
-        let mut books = self.shared.books();
-        books.waiting.push_back(Arc::clone(&ticket));
-        books.serve();
+        books.next += 1;
+        if books.has_room(keys) {
+            books.hold(keys);
+            ticket.grant();
+        } else {
+            books.enter(&ticket);
+        }
         drop(books);
         Claim {
             shared: Arc::clone(&self.shared),
@@ -169,6 +196,32 @@ impl Starved {
     pub fn is_so(&self) -> bool {
         self.since.load(Ordering::Relaxed) != 0
     }
+
+    /// Something that counts here is being closed.
+    pub fn close(self: &Arc<Self>) -> Closing {
+        self.closing.fetch_add(1, Ordering::Relaxed);
+        Closing {
+            starved: Arc::clone(self),
+        }
+    }
+
+    /// Something is to be closed, if more wait than is being closed already.
+    pub fn close_wanted(self: &Arc<Self>) -> Option<Closing> {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        let one_more = |closing: usize| (closing < wanted).then_some(closing + 1);
+        let taken = self
+            .closing
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.is_ok().then(|| Closing {
+            starved: Arc::clone(self),
+        })
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.starved.closing.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<K: Hash + Eq + Clone> Shared<K> {
@@ -189,65 +242,107 @@ impl<K: Hash + Eq + Clone> Books<K> {
 
     fn hold(&mut self, keys: &[K]) {
         for key in keys {
-            self.line(key).held += 1;
+            let line = self.line(key);
+            line.held += 1;
+            line.tell();
         }
     }
 
-    fn line(&mut self, key: &K) -> &mut Line {
+    fn line(&mut self, key: &K) -> &mut Line<K> {
         self.lines.entry(key.clone()).or_default()
     }
 
     fn release(&mut self, keys: &[K]) {
+        let mut freed = Vec::new();
         for key in keys {
-            if let Some(line) = self.lines.get_mut(key) {
-                line.held = line.held.saturating_sub(1);
+            let Some(line) = self.lines.get_mut(key) else { continue };
+            let was_full = !line.has_room();
+            line.held = line.held.saturating_sub(1);
+            // Nobody waits for what was not full.
+            if was_full && line.has_room() {
+                freed.push(key);
             }
         }
-        self.serve();
+        self.serve(&freed);
     }
 
-    /// Gives what there is to those who wait, the oldest first, and says who still does.
-    fn serve(&mut self) {
-        if self.waiting.is_empty() {
-            return;
+    fn enter(&mut self, ticket: &Arc<Ticket<K>>) {
+        for key in &ticket.keys {
+            let line = self.line(key);
+            line.waiting.insert(ticket.number, Arc::clone(ticket));
+            line.tell();
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        for ticket in waiting {
+    }
+
+    fn leave(&mut self, ticket: &Ticket<K>) {
+        for key in &ticket.keys {
+            if let Some(line) = self.lines.get_mut(key) {
+                line.waiting.remove(&ticket.number);
+                line.tell();
+            }
+        }
+    }
+
+    /// Gives what there is of these keys to those who wait, the oldest first, and says who still does.
+    fn serve(&mut self, keys: &[&K]) {
+        let mut from = 0;
+        while let Some(ticket) = self.next(keys, from) {
+            from = ticket.number + 1;
+            self.looked += 1;
             if self.has_room(&ticket.keys) {
+                self.leave(&ticket);
                 self.hold(&ticket.keys);
                 ticket.grant();
-            } else {
-                self.waiting.push_back(ticket);
             }
         }
-        self.tell();
+        for key in keys {
+            if let Some(line) = self.lines.get(*key) {
+                line.tell();
+            }
+        }
     }
 
-    /// Says for which limits somebody waits.
-    fn tell(&self) {
-        for (key, line) in &self.lines {
-            let needs = |ticket: &&Arc<Ticket<K>>| !line.has_room() && ticket.keys.contains(key);
-            let oldest = self.waiting.iter().find(needs);
-            line.starved
-                .since
-                .store(oldest.map_or(0, |ticket| ticket.since), Ordering::Relaxed);
-        }
+    /// The oldest of those from a number on who wait for one of these keys that has room.
+    fn next(&self, keys: &[&K], from: u64) -> Option<Arc<Ticket<K>>> {
+        let lines = keys.iter().filter_map(|key| self.lines.get(*key));
+        let waiting = lines
+            .filter(|line| line.has_room())
+            .filter_map(|line| line.waiting.range(from..).next());
+        let oldest = waiting.min_by_key(|(number, _)| **number);
+        oldest.map(|(_, ticket)| Arc::clone(ticket))
     }
 
     /// Forgets the limits that nobody looks at and nobody has anything of.
     fn forget(&mut self) {
-        let waiting = &self.waiting;
-        self.lines.retain(|key, line| {
-            let is_wanted = waiting.iter().any(|ticket| ticket.keys.contains(key));
-            line.held > 0 || is_wanted || Arc::strong_count(&line.starved) > 1
-        });
+        self.lines
+            .retain(|_, line| line.held > 0 || !line.waiting.is_empty() || Arc::strong_count(&line.starved) > 1);
         self.forget_at = (2 * self.lines.len()).max(FEW);
     }
 }
 
-impl Line {
+impl<K> Default for Line<K> {
+    fn default() -> Self {
+        Self {
+            most: 0,
+            held: 0,
+            waiting: BTreeMap::new(),
+            starved: Arc::default(),
+        }
+    }
+}
+
+impl<K> Line<K> {
     fn has_room(&self) -> bool {
         self.most == 0 || self.held < self.most
+    }
+
+    /// Says whether somebody waits because it is reached.
+    fn tell(&self) {
+        let oldest = self.waiting.values().next().filter(|_| !self.has_room());
+        let wanted = oldest.map_or(0, |_| self.waiting.len());
+        let since = oldest.map_or(0, |ticket| ticket.since);
+        self.starved.since.store(since, Ordering::Relaxed);
+        self.starved.wanted.store(wanted, Ordering::Relaxed);
     }
 }
 
@@ -289,10 +384,7 @@ impl<K: Hash + Eq + Clone> Drop for Claim<K> {
         match before {
             State::Done => {}
             State::Granted => books.release(&self.ticket.keys),
-            State::Waiting(_) => {
-                books.waiting.retain(|other| !Arc::ptr_eq(other, &self.ticket));
-                books.tell();
-            }
+            State::Waiting(_) => books.leave(&self.ticket),
         }
     }
 }
@@ -304,134 +396,4 @@ impl<K: Hash + Eq + Clone> Drop for Share<K> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Names = Quotas<&'static str>;
-
-    fn is_served(claim: &mut Claim<&'static str>) -> Option<Share<&'static str>> {
-        match Pin::new(claim).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(share) => Some(share),
-            Poll::Pending => None,
-        }
-    }
-
-    #[test]
-    fn all_or_none_and_the_oldest_first() {
-        let now = Instant::now();
-        let quotas = Names::new(now);
-        let (a, b) = (quotas.set(&"a", 1), quotas.set(&"b", 1));
-        let both = quotas.take(&["a", "b"]).unwrap();
-        assert!(quotas.take(&["a"]).is_none() && quotas.take(&["c"]).is_some());
-        let (mut first, mut second) = (quotas.claim(&["a", "b"], now), quotas.claim(&["a"], now));
-        assert!(is_served(&mut first).is_none() && is_served(&mut second).is_none());
-        assert!(a.is_so() && b.is_so());
-        drop(both);
-        let first = is_served(&mut first).unwrap();
-        assert!(is_served(&mut second).is_none(), "the first has it");
-        assert!(a.is_so() && !b.is_so());
-        drop(first);
-        assert!(is_served(&mut second).is_some());
-        assert!(!a.is_so());
-        assert_eq!((quotas.held(&"a"), quotas.held(&"b")), (0, 0));
-    }
-
-    #[test]
-    fn who_leaves_takes_nothing_along() {
-        let now = Instant::now();
-        let quotas = Names::new(now);
-        let starved = quotas.set(&"a", 1);
-        let held = quotas.take(&["a"]).unwrap();
-        let (first, mut second) = (quotas.claim(&["a"], now), quotas.claim(&["a"], now));
-        let third = quotas.claim(&["a"], now);
-        drop(third);
-        drop(held);
-        // Granted, and never asked for.
-        drop(first);
-        assert!(is_served(&mut second).is_some());
-        assert!(!starved.is_so());
-    }
-
-    #[test]
-    fn a_limit_that_is_raised_serves_at_once() {
-        let now = Instant::now();
-        let quotas = Names::new(now);
-        drop(quotas.set(&"a", 1));
-        let held = quotas.take(&["a"]).unwrap();
-        let mut claim = quotas.claim(&["a"], now);
-        drop(quotas.set(&"a", 2));
-        let second = is_served(&mut claim);
-        assert!(second.is_some());
-        drop((held, second));
-        assert_eq!(quotas.held(&"a"), 0);
-    }
-
-    #[test]
-    fn limits_that_nobody_has_anything_of_are_forgotten() {
-        let quotas = Quotas::<usize>::new(Instant::now());
-        let kept = quotas.set(&0, 1);
-        drop(quotas.set(&1, 1));
-        let held = quotas.take(&[1]).unwrap();
-        for key in 2..1000 {
-            drop(quotas.set(&key, 1));
-        }
-        let known = || quotas.shared.books().lines.len();
-        assert!(known() <= FEW, "{}", known());
-        assert!(quotas.take(&[1]).is_none(), "still held");
-        drop((kept, held));
-    }
-
-    #[test]
-    fn those_who_wait_for_long_get_their_turn_now_and_then() {
-        let start = Instant::now();
-        let after = |millis: u64| start + Duration::from_millis(millis);
-        let quotas = Names::new(start);
-        let starved = quotas.set(&"a", 1);
-        let _held = quotas.take(&["a"]);
-        let patience = Duration::from_millis(100);
-        let is_turn = |own: u64, now: u64| quotas.is_turn_of(&starved, after(own), after(now), patience);
-        assert!(!is_turn(50, 500), "nobody waits");
-        let _claim = quotas.claim(&["a"], after(10));
-        assert!(!is_turn(50, 100), "not yet");
-        assert!(!is_turn(5, 200), "one's own waits for longer");
-        assert!(is_turn(50, 200));
-        assert!(!is_turn(50, 250), "one at a time");
-        assert!(is_turn(50, 301));
-    }
-
-    /// Whoever takes, waits and leaves in whatever order: no limit is ever passed, and at the end nothing is held.
-    #[test]
-    fn limits_hold_over_threads() {
-        let quotas = Arc::new(Quotas::<usize>::new(Instant::now()));
-        let _lines = [quotas.set(&0, 2), quotas.set(&1, 3)];
-        let threads: Vec<_> = (0..4_usize)
-            .map(|seed| {
-                let quotas = Arc::clone(&quotas);
-                std::thread::spawn(move || {
-                    let mut served = 0_usize;
-                    for turn in 0..500_usize {
-                        let keys: &[usize] = [&[0][..], &[1], &[0, 1]][(seed + turn) % 3];
-                        let mut claim = quotas.claim(keys, Instant::now());
-                        let mut tries = 0;
-                        while tries < 1000 + seed {
-                            if let Poll::Ready(share) =
-                                Pin::new(&mut claim).poll(&mut Context::from_waker(Waker::noop()))
-                            {
-                                assert!(quotas.held(&0) <= 2 && quotas.held(&1) <= 3);
-                                served += 1;
-                                drop(share);
-                                break;
-                            }
-                            tries += 1;
-                            std::thread::yield_now();
-                        }
-                    }
-                    served
-                })
-            })
-            .collect();
-        let served: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-        assert!(served > 0);
-        assert_eq!((quotas.held(&0), quotas.held(&1)), (0, 0));
-    }
-}
+mod tests;

@@ -75,6 +75,15 @@ impl Pending {
 }
 
 impl EndpointPool {
+    /// Waits for a place that was claimed. `None` when the pool needs no more.
+    pub(crate) async fn wait_for_place(&self, pending: &Rc<RefCell<Pending>>) -> Option<Place> {
+        let place = poll_fn(|cx| pending.borrow_mut().poll(cx)).await;
+        self.claims
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, pending));
+        place
+    }
+
     /// Leaves the queue with what is waited for and needed no more, because its client was served or has left: others are not to
     /// make room for it.
     pub(crate) fn forget_claims(&self) {
@@ -147,17 +156,15 @@ impl PostgresRoom {
         self.postgres.quotas().take(&group.bounds.keys)
     }
 
-    /// Waits for that, and asks all cores for an idle connection that stands in the way. `None` when the pool needs no more.
-    pub(crate) async fn wait_for_place(&self, group: &Group, pool: &EndpointPool) -> Option<Place> {
+    /// Queues up for that, and asks all cores for an idle connection that stands in the way.
+    pub(crate) fn claim_place(&self, group: &Group, pool: &EndpointPool) -> Rc<RefCell<Pending>> {
         let pending = Rc::new(RefCell::new(Pending {
             claim: Some(self.postgres.quotas().claim(&group.bounds.keys, Instant::now())),
             waker: None,
         }));
         pool.claims.borrow_mut().push_back(Rc::clone(&pending));
         self.ask_for_relief(group);
-        let place = poll_fn(|cx| pending.borrow_mut().poll(cx)).await;
-        pool.claims.borrow_mut().retain(|other| !Rc::ptr_eq(other, &pending));
-        place
+        pending
     }
 
     fn ask_for_relief(&self, group: &Group) {

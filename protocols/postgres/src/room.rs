@@ -127,21 +127,25 @@ impl PostgresRoom {
     /// Opens connections for as long as a pool wants some.
     pub(crate) fn open_wanted(self: &Rc<Self>, group: &Rc<Group>, pool: &EndpointPool, verbose: bool) {
         while let Some(need) = pool.pool.take_order(Instant::now()) {
-            let place = self.place(group);
-            if place.is_none() && need.is_none() {
-                // Nobody waits: it is not worth anybody's connection.
-                return pool.pool.withdraw();
-            }
+            let place = match self.place(group) {
+                Some(place) => Ok(place),
+                // Nobody waits: it is not worth anybody's connection. Or one is waited for already: whoever gets it asks for the next.
+                None if need.is_none() || !pool.claims.borrow().is_empty() => return pool.pool.withdraw(),
+                None => Err(self.claim_place(group, pool)),
+            };
             let rules = group.rules();
             let started = need.map_or_else(|| self.started(group, &rules), |need: Need| need.started);
             let (room, group, pool) = (Rc::clone(self), Opener::new(group), pool.clone());
             tokio::task::spawn_local(async move {
                 let place = match place {
-                    Some(place) => place,
-                    None => match room.wait_for_place(&group, &pool).await {
-                        Some(place) => place,
-                        None => return,
-                    },
+                    Ok(place) => place,
+                    Err(pending) => {
+                        let Some(place) = pool.wait_for_place(&pending).await else {
+                            return;
+                        };
+                        room.open_wanted(&group, &pool, verbose);
+                        place
+                    }
                 };
                 if !pool.pool.needs_opening() {
                     return pool.pool.withdraw();
