@@ -72,7 +72,9 @@ fn a_user_that_is_not_asked_for_any_more_keeps_nothing() {
     let settings = settings.cluster("credential: { user: app, password: app-secret }");
     gateway.reload(&settings.yaml());
     client.terminate();
-    eventually("nothing of the old one is left", || postgres.backends("alice").is_empty());
+    eventually("nothing of the old one is left", || {
+        postgres.backends("alice").is_empty()
+    });
     let is_back = wait_until(Duration::from_secs(2), || !postgres.backends("alice").is_empty());
     assert!(!is_back);
 }

@@ -177,6 +177,59 @@ fn a_user_has_a_limit_over_all_databases() {
     assert_eq!(postgres.backends("app").len(), 1);
 }
 
+/// One who waits for a place costs one connection of the others, however many come back; a pool waits for one place at a time.
+#[test]
+fn who_waits_costs_the_others_no_more_than_a_connection() {
+    let postgres = Postgres::builder().user("alice", "alice-secret").start();
+    let settings = Settings::new(&postgres, Mode::Transaction)
+        .size(10)
+        .user("alice", "alice-secret")
+        .pool("max_per_database: 10");
+    let _gateway = start(&settings, "runtime: { data_threads: 2 }");
+    let admin = Admin::of(&settings);
+    let waiting = |count: f64| {
+        eventually("they wait", || {
+            admin.metric("tidegate_pool_waiting_clients", &[]) >= count
+        });
+    };
+    let alice = settings.target().with_user("alice", "alice-secret");
+    let [mut first, mut second, mut third] = [(); 3].map(|()| RawClient::connect(&alice));
+    let mut holders = [(); 10].map(|()| RawClient::connect(&settings.target()));
+    for holder in &mut holders {
+        assert_eq!(holder.query("BEGIN; SELECT 1").status(), Some('T'));
+    }
+    let before = postgres.backends("app");
+    assert_eq!((before.len(), postgres.backends("alice").len()), (10, 0));
+    first.send(&message::query("BEGIN; SELECT 1"));
+    waiting(1.0);
+    for holder in &mut holders {
+        holder.send(&message::query("COMMIT"));
+    }
+    for holder in &mut holders {
+        assert_eq!(holder.reply().status(), Some('I'));
+    }
+    assert_eq!(first.reply().status(), Some('T'));
+    let is_less = wait_until(Duration::from_secs(2), || postgres.backends("app").len() != 9);
+    assert!(!is_less, "{:?}", postgres.backends("app"));
+    assert!(postgres.backends("app").iter().all(|pid| before.contains(pid)));
+    for holder in &mut holders[..9] {
+        assert_eq!(holder.query("BEGIN; SELECT 1").status(), Some('T'));
+    }
+    for client in [&mut second, &mut third] {
+        client.send(&message::query("SELECT 2"));
+    }
+    waiting(2.0);
+    let pools = admin.body("/v1/pools");
+    assert!(
+        pools.contains("\"opening\":1") && !pools.contains("\"opening\":2"),
+        "{pools}"
+    );
+    assert_eq!(first.query("COMMIT").status(), Some('I'));
+    for client in [&mut second, &mut third] {
+        assert_eq!(client.reply().value(), "2");
+    }
+}
+
 /// A reload that raises a limit serves those who wait for it.
 #[test]
 fn a_limit_that_is_raised_serves_those_who_wait() {

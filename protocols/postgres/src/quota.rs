@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use tidegate_limit::{Claim, Quotas, Share, Starved};
+use tidegate_limit::{Claim, Closing, Quotas, Share, Starved};
 use tidegate_postgres_wire::frontend;
 
 use crate::admit::Route;
@@ -78,9 +78,7 @@ impl EndpointPool {
     /// Waits for a place that was claimed. `None` when the pool needs no more.
     pub(crate) async fn wait_for_place(&self, pending: &Rc<RefCell<Pending>>) -> Option<Place> {
         let place = poll_fn(|cx| pending.borrow_mut().poll(cx)).await;
-        self.claims
-            .borrow_mut()
-            .retain(|other| !Rc::ptr_eq(other, pending));
+        self.claims.borrow_mut().retain(|other| !Rc::ptr_eq(other, pending));
         place
     }
 
@@ -139,14 +137,33 @@ impl Bounds {
     pub(crate) fn close(&self, servers: impl IntoIterator<Item = Box<Server>>) {
         for server in servers {
             if self.are_set.get() {
-                tokio::task::spawn_local(part(server));
+                let closing = self.starved.borrow().iter().map(Starved::close).collect();
+                tokio::task::spawn_local(part(server, closing));
             }
+        }
+    }
+
+    /// Closes a connection for somebody who waits, as was found to be wanted.
+    fn close_for_others(server: Option<Box<Server>>, closing: Vec<Closing>) {
+        if let Some(server) = server {
+            tokio::task::spawn_local(part(server, closing));
         }
     }
 
     /// Whether somebody waits because one of the limits is reached.
     fn are_starved(&self) -> bool {
         self.starved.borrow().iter().any(|starved| starved.is_so())
+    }
+
+    /// Finds a connection to be wanted by somebody who waits because one of the limits is reached: more wait than connections are
+    /// being closed. It is to be closed then.
+    fn find_wanted(&self) -> Option<Vec<Closing>> {
+        let starved = self.starved.borrow();
+        let wanted = |(at, starved): (usize, &Arc<Starved>)| Some((at, starved.close_wanted()?));
+        let (first, closing) = starved.iter().enumerate().find_map(wanted)?;
+        let others = starved.iter().enumerate().filter(|(at, _)| *at != first);
+        let others = others.map(|(_, starved)| starved.close());
+        Some(std::iter::once(closing).chain(others).collect())
     }
 }
 
@@ -190,9 +207,11 @@ impl PostgresRoom {
             .filter_map(|(group, pool)| Some((pool.pool.idle_since()?, group, pool)))
             .min_by_key(|(since, ..)| *since);
         if let Some((_, group, pool)) = oldest
+            && !relief.is_found.load(Ordering::Relaxed)
+            && let Some(closing) = group.bounds.find_wanted()
             && !relief.is_found.swap(true, Ordering::Relaxed)
         {
-            group.bounds.close(pool.pool.give_up());
+            Bounds::close_for_others(pool.pool.give_up(), closing);
         }
     }
 
@@ -202,8 +221,8 @@ impl PostgresRoom {
         if !group.bounds.are_set.get() {
             return drop(lease.give_back(now));
         }
-        if self.is_needed_elsewhere(group, pool, now) {
-            group.bounds.close(lease.take_out());
+        if let Some(closing) = self.find_needed_elsewhere(group, pool, now) {
+            Bounds::close_for_others(lease.take_out(), closing);
             self.open_wanted(group, pool, false);
         } else {
             group.bounds.close(lease.give_back(now));
@@ -211,18 +230,18 @@ impl PostgresRoom {
         pool.forget_claims();
     }
 
-    fn is_needed_elsewhere(&self, group: &Group, pool: &EndpointPool, now: Instant) -> bool {
+    fn find_needed_elsewhere(&self, group: &Group, pool: &EndpointPool, now: Instant) -> Option<Vec<Closing>> {
         if !group.bounds.are_starved() {
-            return false;
+            return None;
         }
-        let Some(own) = pool.pool.waiting_since() else {
-            return true;
-        };
-        let starved = group.bounds.starved.borrow();
-        let quotas = self.postgres.quotas();
-        starved
-            .iter()
-            .any(|starved| quotas.is_turn_of(starved, own, now, PATIENCE))
+        let is_turn = pool.pool.waiting_since().is_none_or(|own| {
+            let starved = group.bounds.starved.borrow();
+            let quotas = self.postgres.quotas();
+            starved
+                .iter()
+                .any(|starved| quotas.is_turn_of(starved, own, now, PATIENCE))
+        });
+        is_turn.then(|| group.bounds.find_wanted()).flatten()
     }
 
     /// Closes what is idle while somebody of another pool waits for it.
@@ -230,14 +249,19 @@ impl PostgresRoom {
         if !group.bounds.are_set.get() {
             return;
         }
-        if group.bounds.are_starved() && pool.pool.counts().waiting == 0 {
-            group.bounds.close(pool.pool.give_up());
+        let counts = pool.pool.counts();
+        if counts.waiting == 0
+            && counts.idle > 0
+            && let Some(closing) = group.bounds.find_wanted()
+        {
+            Bounds::close_for_others(pool.pool.give_up(), closing);
         }
     }
 }
 
-/// Says goodbye to a server, and waits for its end of the connection to close.
-async fn part(mut server: Box<Server>) {
+/// Says goodbye to a server, and waits for its end of the connection to close. Its place is free before it is no more one of those
+/// that are being closed.
+async fn part(mut server: Box<Server>, closing: Vec<Closing>) {
     let mut words = Vec::new();
     frontend::terminate(&mut words);
     let parting = async {
@@ -250,4 +274,6 @@ async fn part(mut server: Box<Server>) {
     };
     // Whatever comes of it, that is the end.
     let _ = tokio::time::timeout(PARTING, parting).await;
+    drop(server);
+    drop(closing);
 }
