@@ -151,7 +151,7 @@ impl PostgresRoom {
                     return pool.pool.withdraw();
                 }
                 let order = room.order(&group.rules(), &group, &pool, &started, verbose);
-                let began = Instant::now();
+                let dialled = Instant::now();
                 let postgres = Arc::clone(&room.postgres);
                 let opening = room.core.login.spawn({
                     let order = order.clone();
@@ -174,7 +174,7 @@ impl PostgresRoom {
                 let now = Instant::now();
                 match outcome {
                     Ok((stream, ready, begun)) => {
-                        group.metrics.connect_time.record(began.elapsed());
+                        group.metrics.connect_time.record(dialled.elapsed());
                         let base = begun.set.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let begins = (started, room.settings.intern(base));
                         let mut server = Server::new(stream, ready, begins, Arc::clone(&pool.endpoint), place, now);
@@ -184,7 +184,7 @@ impl PostgresRoom {
                         server.told = Opened::tell(&group.route, &pool.endpoint.address, lifetime);
                         // All are made anew since, perhaps by other rules.
                         room.plan();
-                        if group.is_leaving(began) {
+                        if group.is_leaving(dialled) {
                             group.close(vec![Box::new(server)], RENEWED);
                             pool.pool.withdraw();
                             return room.open_wanted(&group, &pool, verbose);
