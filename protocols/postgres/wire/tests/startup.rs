@@ -151,7 +151,9 @@ fn replication_is_read_as_the_server_reads_it() {
     let letters: Vec<char> = letters.collect();
     let mut words = vec![String::new()];
     for _ in 0..4 {
-        words.iter().for_each(|word| check(word));
+        for word in words {
+            check(word);
+        }
         let longer = |word: &String| {
             letters
                 .iter()
