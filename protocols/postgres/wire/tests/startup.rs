@@ -151,7 +151,7 @@ fn replication_is_read_as_the_server_reads_it() {
     let letters: Vec<char> = letters.collect();
     let mut words = vec![String::new()];
     for _ in 0..4 {
-        for word in words {
+        for word in &words {
             check(word);
         }
         let longer = |word: &String| {
