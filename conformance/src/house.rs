@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tidegate_base::Address;
 use tidegate_engine::{ClientView, Engine, ListenerPlan, PoolView, Protocol, RoomView, WhenFull};
-use tidegate_kit::Port;
 use tidegate_net::Listening;
 use tidegate_telemetry::Registry;
 use tokio::runtime::{Builder, Runtime};
@@ -13,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 pub struct House {
     control: Runtime,
     engine: Option<Engine>,
-    port: Port,
+    address: SocketAddr,
 }
 
 impl House {
@@ -25,16 +24,12 @@ impl House {
     pub fn start(protocol: Arc<dyn Protocol>, registry: Arc<Registry>) -> Self {
         let control = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let control = control.unwrap_or_else(|error| panic!("no runtime: {error}"));
-        let port = Port::reserve();
         let runtime = serde_json::json!({ "data_threads": 1, "login_threads": 1 });
         let runtime = serde_json::from_value(runtime).unwrap_or_else(|error| panic!("{error}"));
         let engine = Engine::start(&runtime, vec![protocol], registry);
         let engine = engine.unwrap_or_else(|error| panic!("the engine does not start: {error}"));
-        let address: Address = port
-            .address()
-            .to_string()
-            .parse()
-            .unwrap_or_else(|error| panic!("{error}"));
+        // The one that the protocols' plans are for.
+        let address: Address = "127.0.0.1:0".parse().unwrap_or_else(|error| panic!("{error}"));
         let listener = ListenerPlan {
             name: Arc::from("main"),
             address,
@@ -50,16 +45,18 @@ impl House {
         };
         let applied = control.block_on(engine.apply(vec![listener]));
         applied.unwrap_or_else(|error| panic!("the engine does not listen: {error}"));
+        let listening = control.block_on(engine.listeners());
+        let address = listening.first().and_then(|listener| listener.address.parse().ok());
         Self {
             control,
+            address: address.unwrap_or_else(|| panic!("no address in {listening:?}")),
             engine: Some(engine),
-            port,
         }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.address
     }
 
     /// The runtime on which a protocol may look after its servers' health.

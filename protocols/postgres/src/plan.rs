@@ -1,4 +1,6 @@
 mod login;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct PostgresPlan {
 /// What a listener does with its clients.
 #[derive(Debug)]
 pub(crate) struct ListenerRules {
+    /// Where the listener is that they are for.
+    address: Address,
     pub(crate) login: LoginRules,
     pub(crate) known_users_only: bool,
     pub(crate) users: BTreeMap<String, KnownUser>,
@@ -187,6 +191,13 @@ impl PostgresPlan {
         Self { limits, ..self }
     }
 
+    /// The rules for clients that came in here. While a reload changes listeners there is a moment in which a name means one
+    /// of them to the engine and another here: then there are none.
+    pub(crate) fn rules_at(&self, listener: &str, address: &Address) -> Option<Arc<ListenerRules>> {
+        let rules = self.listeners.get(listener)?;
+        (rules.address == *address).then(|| Arc::clone(rules))
+    }
+
     /// The user that everybody is at a cluster's servers, where it has one.
     pub(crate) fn user_at(&self, cluster: &str) -> Option<&str> {
         let credential = self.clusters.get(cluster)?.credential.as_ref();
@@ -245,6 +256,7 @@ impl ListenerRules {
             })
             .collect();
         Self {
+            address: config.common.address.clone(),
             login: rules,
             known_users_only: login.known_users_only,
             users: login

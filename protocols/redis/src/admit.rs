@@ -102,9 +102,9 @@ pub(crate) async fn admit(redis: &Redis, downstream: Downstream) -> Result<Admit
         return stranger.refuse(&text, Kind::Limit).await;
     }
     let plan = redis.plan();
-    let Some(rules) = plan.listeners.get(&listener.name).map(Arc::clone) else {
+    let Some(rules) = plan.rules_at(&listener.name, &listener.address) else {
         return stranger
-            .refuse("ERR this listener is being removed", Kind::Config)
+            .refuse("ERR this listener is being changed: try again", Kind::Config)
             .await;
     };
     let around = Arc::new(circumstances(peer, identity));

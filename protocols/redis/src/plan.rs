@@ -28,6 +28,8 @@ pub struct RedisPlan {
 /// What a listener does with its clients.
 #[derive(Debug)]
 pub(crate) struct ListenerRules {
+    /// Where the listener is that they are for.
+    address: Address,
     pub(crate) users: Users,
     pub(crate) routes: Vec<Rule>,
     pub(crate) limits: request::Limits,
@@ -138,6 +140,13 @@ impl RedisPlan {
         if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
     }
 
+    /// The rules for clients that came in here. While a reload changes listeners there is a moment in which a name means one
+    /// of them to the engine and another here: then there are none.
+    pub(crate) fn rules_at(&self, listener: &str, address: &Address) -> Option<Arc<ListenerRules>> {
+        let rules = self.listeners.get(listener)?;
+        (rules.address == *address).then(|| Arc::clone(rules))
+    }
+
     /// Takes over what lives on from the plan before: what is known of the layouts.
     pub(crate) fn follow(&mut self, before: &Self) {
         for (name, rules) in &mut self.clusters {
@@ -215,6 +224,7 @@ impl ListenerRules {
         let bulk = config.max_request.len().max(1024);
         let defaults = request::Limits::default();
         Self {
+            address: config.common.address.clone(),
             users,
             routes,
             advertise: config.advertise.as_ref().map(Advertised::of),

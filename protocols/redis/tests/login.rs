@@ -32,6 +32,15 @@ fn each_of_several_passwords_will_do() {
     }
 }
 
+/// In the moment in which a reload changes listeners: whoever came in elsewhere is not judged by these rules.
+#[test]
+fn rules_of_another_address_let_nobody_in() {
+    let listener = json!({ "address": "127.0.0.1:1", "login": { "method": "trust" } });
+    let both = Both::with(Server::start(Flavour::Redis), &listener, &json!({}));
+    let told = both.client().ask(&["PING"]);
+    assert_eq!(told, error("ERR this listener is being changed: try again"));
+}
+
 /// HELLO is answered by the session, which is not shown the password; what stands behind it keeps its place.
 #[test]
 fn a_hello_that_logs_in_stands_before_what_follows() {

@@ -84,7 +84,7 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
     hello.asked = (startup.database().to_owned(), startup.user().to_owned());
     hello.newcomer().asks(hello.stream.tls().is_some());
     let plan = postgres.plan();
-    let rules = plan.listeners.get(&listener.name).map(Arc::clone);
+    let rules = plan.rules_at(&listener.name, &listener.address);
     let console = rules.as_ref().and_then(|rules| rules.console.as_ref());
     let visits = console.is_some_and(|console| console.answers(startup.database()));
     // Whoever looks after a gateway that is full comes in all the same.
@@ -100,7 +100,7 @@ pub(crate) async fn admit(postgres: &Postgres, downstream: Downstream) -> Result
         return hello.refuse(&refusal, Kind::Tls).await;
     }
     let Some(rules) = rules else {
-        let refusal = Refusal::new(Reason::Unavailable, "this listener is being removed");
+        let refusal = Refusal::new(Reason::Unavailable, "this listener is being changed: try again");
         return hello.refuse(&refusal, Kind::Config).await;
     };
     if visits {
