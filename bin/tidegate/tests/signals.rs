@@ -118,6 +118,26 @@ fn usr1_pauses_and_usr2_resumes() {
     assert_eq!(one.query("SELECT 4").value(), "4");
 }
 
+/// Whoever resumes before the last connection is gone ends the wait for it too.
+#[test]
+fn a_pause_that_is_taken_back_waits_for_nothing() {
+    let dialect = Dialect::new("");
+    let mut open = RawClient::connect(&dialect.shop());
+    open.query("BEGIN; SELECT 1");
+    let mut console = dialect.console();
+    for _ in 0..2 {
+        dialect.gateway.signal(Signal::USR1);
+        eventually("it is paused", || show(&mut console, "state")[1]["value"] == "yes");
+        dialect.gateway.signal(Signal::USR2);
+        eventually("it goes on", || show(&mut console, "state")[0]["value"] == "yes");
+    }
+    let is_done = |line: &String| line.contains("done") && line.contains("PAUSE");
+    eventually("nobody waits", || {
+        dialect.gateway.lines().iter().filter(|line| is_done(line)).count() == 2
+    });
+    assert_eq!(open.query("SELECT 2").value(), "2");
+}
+
 /// The system would end a process that does not care for them.
 #[test]
 fn without_pgbouncers_files_usr1_and_usr2_do_nothing() {

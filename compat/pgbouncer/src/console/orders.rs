@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(50);
 type Databases = BTreeSet<(String, String)>;
 
 impl<S: Subject> Console<S> {
-    /// Lets nobody have a server connection, and waits until all are closed.
+    /// Lets nobody have a server connection, and waits until all are closed, or somebody takes it back.
     pub(super) async fn pause(&self, name: &str) -> Result<Answer, Refusal> {
         let databases = self.databases(name).await?;
         self.order(|orders| {
@@ -27,7 +27,11 @@ impl<S: Subject> Console<S> {
             Ok(())
         })
         .await?;
-        while self.scene().await.connections(databases.as_ref()) > 0 {
+        let holds = |orders: Orders| match &databases {
+            Some(databases) => databases.is_subset(&orders.paused),
+            None => orders.is_paused,
+        };
+        while holds(self.subject.orders()) && self.scene().await.connections(databases.as_ref()) > 0 {
             tokio::time::sleep(LOOK).await;
         }
         Ok(Answer::done("PAUSE"))
