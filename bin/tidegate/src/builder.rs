@@ -137,8 +137,13 @@ impl<'b> Builder<'b> {
             self.findings
                 .push(Finding::new(format!("listeners.{name}.{key}"), message));
         };
-        if is_tcp && config.unix != UnixSocket::default() {
-            wrong("unix", format!("{} is no Unix socket", config.address));
+        if config.unix != UnixSocket::default() {
+            if is_tcp {
+                wrong("unix", format!("{} is no Unix socket", config.address));
+            } else if config.address.to_string().starts_with("unix:@") {
+                let text = "has no file: whoever is on this machine may connect";
+                wrong("unix", format!("{} {text}", config.address));
+            }
         }
         if !is_tcp && config.reuse_port {
             wrong(

@@ -61,8 +61,8 @@ pub(crate) struct Config {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// The most clients at once, over all listeners; 0 means no limit. For what becomes of the next one see `when_full` of its
-    /// listener; the console is open all the same.
+    /// The most clients at once, over all listeners; 0 means no limit. The next one is told so, also where clients of its
+    /// listener wait (`when_full`); the console is open all the same.
     pub(crate) max_clients: usize,
     /// What else holds for PostgreSQL.
     pub(crate) postgres: PostgresLimits,

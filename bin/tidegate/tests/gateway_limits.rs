@@ -221,6 +221,33 @@ fn nobody_takes_anothers_place() {
     drop(strangers);
 }
 
+/// Where clients wait for a place at a listener, those over the limit of all listeners are told, and the console is open.
+#[test]
+fn nobody_waits_for_a_place_at_another_listener() {
+    let postgres = Postgres::start();
+    let listener = "when_full: wait\nconsole: { admin_users: [ops] }";
+    let settings = Settings::new(&postgres, Mode::Transaction)
+        .user("ops", "ops-secret")
+        .listener(listener);
+    let yaml = settings.yaml() + "limits: { max_clients: 1 }\n";
+    let _gateway = Gateway::builder(TIDEGATE, &yaml)
+        .listens(settings.admin_address())
+        .start();
+    let mut client = None;
+    eventually("it listens", || {
+        client = RawClient::try_connect(&settings.target()).ok();
+        client.is_some()
+    });
+    let refused = RawClient::try_connect(&settings.target()).expect_err("one too many");
+    assert_eq!(refused.sqlstate(), "53300");
+    let console = settings
+        .target()
+        .with_user("ops", "ops-secret")
+        .with_database("tidegate");
+    let mut console = RawClient::connect(&console);
+    assert_eq!(console.query("SHOW STATE").rows().len(), 3);
+}
+
 /// Who cannot listen does not start, and says where.
 #[test]
 fn an_address_that_is_taken_is_told() {

@@ -1,5 +1,7 @@
 //! How listeners listen: ports that processes share, the files of Unix sockets, and names that are no files.
 
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -135,6 +137,63 @@ fn a_unix_socket_has_the_permissions_that_are_wanted() {
     }
     check_file(&socket, 0o777, own);
     check_served(&target);
+}
+
+/// A listener that is moved listens no more where it was, whoever of its console's visitors stays.
+#[test]
+fn a_moved_listener_leaves_its_address() {
+    let postgres = Postgres::start();
+    let (old, new) = (Port::reserve(), Port::reserve());
+    let endpoint = postgres.address().to_string();
+    let listener = |port: &Port| {
+        format!(
+            "    address: \"{}\"\n    console: {{ admin_users: [app] }}\n",
+            port.address()
+        )
+    };
+    let gateway = gateway(&endpoint, &listener(&old)).listens(old.address()).start();
+    let at = |port: &Port| Target {
+        port: port.number(),
+        ..postgres.target().with_user("app", "app-secret")
+    };
+    let mut visitor = RawClient::connect(&at(&old).with_database("tidegate"));
+    assert_eq!(visitor.query("SHOW STATE").rows().len(), 3);
+    gateway.reload(&yaml(&endpoint, &listener(&new)));
+    eventually("it listens at its new address", || {
+        TcpStream::connect(new.address()).is_ok()
+    });
+    eventually("and not at its old one", || {
+        TcpStream::connect(old.address()).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    });
+    assert_eq!(visitor.query("SHOW STATE").rows().len(), 3, "who is there stays");
+}
+
+/// Two listeners that change their names keep their sockets, each with what is wanted of it now.
+#[test]
+fn a_socket_that_is_taken_over_has_the_permissions_that_are_wanted() {
+    let postgres = Postgres::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join(".s.PGSQL.6432");
+    let endpoint = postgres.address().to_string();
+    let listener = |mode: &str| {
+        format!(
+            "    address: \"unix:{}\"\n    unix: {{ mode: \"{mode}\" }}\n",
+            socket.display()
+        )
+    };
+    let gateway = gateway(&endpoint, &listener("0777")).listens_unix(&socket).start();
+    let own = std::fs::metadata(&socket).expect("the socket").gid();
+    check_file(&socket, 0o777, own);
+    let inode = std::fs::metadata(&socket).expect("the socket").ino();
+    gateway.reload(&yaml(&endpoint, &listener("0700")).replace("  main:\n", "  renamed:\n"));
+    eventually("the file follows", || {
+        std::fs::metadata(&socket).is_ok_and(|file| file.permissions().mode() & 0o777 == 0o700)
+    });
+    assert_eq!(std::fs::metadata(&socket).expect("the socket").ino(), inode);
+    let name = format!("    address: \"unix:@tidegate-test-{inode}\"\n    unix: {{ mode: \"0700\" }}\n");
+    gateway.reload(&yaml(&endpoint, &name));
+    gateway.wait_for_log("listeners.main.unix: ");
+    check_file(&socket, 0o700, own);
 }
 
 /// Gateway to gateway by a name of the abstract namespace: there is no file, and the name is free when the gateway ends.

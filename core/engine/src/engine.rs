@@ -103,17 +103,27 @@ impl Engine {
             .filter(|running| !plans.iter().any(|plan| plan.name == running.plan().name && kept(plan)))
             .map(|running| (running.plan().address.clone(), running.bound()))
             .collect();
-        let mut bound = BTreeMap::new();
+        let (mut bound, mut taken) = (BTreeMap::new(), Vec::new());
         for plan in plans.iter().filter(|plan| !kept(plan)) {
             let at = free.iter().position(|(address, _)| *address == plan.address);
             let socket = match at {
-                Some(at) => free.swap_remove(at).1,
+                Some(at) => {
+                    let socket = free.swap_remove(at).1;
+                    taken.push((Arc::clone(&socket), plan));
+                    socket
+                }
                 None => Arc::new(self.bind(plan).await?),
             };
             bound.insert(plan.name.to_string(), socket);
         }
         for plan in plans.iter().filter(|plan| kept(plan)) {
-            adjust(listeners.get(plan.name.as_ref()), plan)?;
+            let running = listeners.get(plan.name.as_ref());
+            if let Some(running) = running.filter(|running| running.plan().listening != plan.listening) {
+                adjust(&running.bound(), plan)?;
+            }
+        }
+        for (socket, plan) in taken {
+            adjust(&socket, plan)?;
         }
         let wanted: Vec<_> = plans.iter().map(|plan| plan.name.to_string()).collect();
         let gone: Vec<_> = listeners
@@ -172,7 +182,6 @@ impl Engine {
         let host = Host {
             metrics: ListenerMetrics::new(&self.registry, &plan.name),
             plan: Arc::new(ArcSwap::from_pointee(plan)),
-            bound: socket,
             protocol,
             cores: self.cores.clone(),
             clients: Arc::default(),
@@ -181,7 +190,7 @@ impl Engine {
             addresses: Concurrency::default(),
             phase: self.phase.clone(),
         };
-        Some(Running::start(host, login.handle()))
+        Some(Running::start(host, socket, login.handle()))
     }
 
     /// Reads the listeners' certificate files again. Returns the names of those whose certificate changed, and what is
@@ -302,18 +311,12 @@ impl Engine {
     }
 }
 
-/// A listener that stays at its address listens as the Plan wants it from now on.
-fn adjust(running: Option<&Running>, plan: &ListenerPlan) -> Result<(), EngineError> {
-    let Some(running) = running.filter(|running| running.plan().listening != plan.listening) else {
-        return Ok(());
-    };
-    running
-        .bound()
-        .adjust(&plan.listening)
-        .map_err(|source| EngineError::Listen {
-            listener: plan.name.to_string(),
-            source: source.into(),
-        })
+/// A socket that stays at its address listens as the Plan wants it from now on.
+fn adjust(socket: &Bound, plan: &ListenerPlan) -> Result<(), EngineError> {
+    socket.adjust(&plan.listening).map_err(|source| EngineError::Listen {
+        listener: plan.name.to_string(),
+        source: source.into(),
+    })
 }
 
 impl Drop for Engine {

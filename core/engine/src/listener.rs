@@ -65,7 +65,6 @@ pub(crate) struct Running {
 /// What accepting needs.
 pub(crate) struct Host {
     pub(crate) plan: Arc<ArcSwap<ListenerPlan>>,
-    pub(crate) bound: Arc<Bound>,
     pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) cores: Cores,
     pub(crate) metrics: ListenerMetrics,
@@ -102,14 +101,15 @@ impl Turned {
 }
 
 impl Running {
-    pub(crate) fn start(host: Host, login: &tokio::runtime::Handle) -> Self {
+    /// The socket is for who accepts alone: clients that stay do not keep it open.
+    pub(crate) fn start(host: Host, bound: Arc<Bound>, login: &tokio::runtime::Handle) -> Self {
         let host = Arc::new(host);
         Self {
             plan: Arc::clone(&host.plan),
-            bound: Arc::clone(&host.bound),
+            bound: Arc::clone(&bound),
             clients: Arc::clone(&host.clients),
             protocol: host.protocol.name(),
-            accepting: login.spawn(accept(host)),
+            accepting: login.spawn(accept(host, bound)),
         }
     }
 
@@ -153,14 +153,14 @@ impl Running {
     }
 }
 
-async fn accept(host: Arc<Host>) {
+async fn accept(host: Arc<Host>, bound: Arc<Bound>) {
     loop {
         host.has_place().await;
         let accepted = tokio::select! {
             // Who has come already is told why it is refused, and need not try again elsewhere without knowing.
             biased;
-            accepted = host.bound.accept() => accepted,
-            () = host.leaves_port() => return host.bound.give_way(),
+            accepted = bound.accept() => accepted,
+            () = host.leaves_port(&bound) => return bound.give_way(),
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -200,12 +200,18 @@ fn greet_in_background(host: &Arc<Host>, stream: Stream, peer: Peer) {
     });
 }
 
+fn is_reached(most: usize, clients: &AtomicUsize) -> bool {
+    most != 0 && clients.load(Ordering::Relaxed) >= most
+}
+
 impl Host {
-    /// Ready when the next client may be accepted: at once, unless it is to wait for a place.
+    /// Ready when the next client may be accepted: at once, unless it is to wait for a place. Nobody waits for one at another
+    /// listener: those over the limit of all are told, and the console is open to them.
     async fn has_place(&self) {
         loop {
             let plan = self.plan.load();
-            if self.full(&plan).is_none() || plan.when_full == WhenFull::Refuse || self.phase.is_refusing() {
+            let waits = plan.when_full == WhenFull::Wait && self.has_all(&plan) && !self.phase.is_refusing();
+            if !waits {
                 return;
             }
             drop(plan);
@@ -214,8 +220,8 @@ impl Host {
     }
 
     /// Ready when the clients to come are for other processes on the same port.
-    async fn leaves_port(&self) {
-        if !self.bound.shares_port() {
+    async fn leaves_port(&self, bound: &Bound) {
+        if !bound.shares_port() {
             std::future::pending::<()>().await;
         }
         self.phase.refusing().await;
@@ -244,12 +250,16 @@ impl Host {
 
     /// Which limit on the number of clients is reached.
     fn full(&self, plan: &ListenerPlan) -> Option<Turned> {
-        let is_reached = |most: usize, clients: &AtomicUsize| most != 0 && clients.load(Ordering::Relaxed) >= most;
-        if is_reached(plan.max_clients, &self.clients) {
+        if self.has_all(plan) {
             let text = "sorry, too many clients already (max_clients of this listener)";
             return Some(Turned::away(Reason::Overloaded, text));
         }
         is_reached(plan.max_clients_in_all, &self.total).then(Turned::full_in_all)
+    }
+
+    /// Whether the listener has as many clients as it may have.
+    fn has_all(&self, plan: &ListenerPlan) -> bool {
+        is_reached(plan.max_clients, &self.clients)
     }
 
     async fn greet(

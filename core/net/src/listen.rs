@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tidegate_base::Address;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -70,13 +70,9 @@ impl Bound {
     pub async fn listen(address: &Address, how: &Listening) -> Result<Self, NetError> {
         let listening = match address {
             Address::Tcp { host, port } => listen_tcp(host, *port, how).await,
-            Address::Unix(path) => listen_unix(path),
+            Address::Unix(path) => listen_unix(path, how),
         };
-        let adjusted = listening.and_then(|bound| {
-            bound.adjust(how)?;
-            Ok(bound)
-        });
-        adjusted.map_err(|source| NetError::Listen {
+        listening.map_err(|source| NetError::Listen {
             address: address.to_string(),
             source,
         })
@@ -98,14 +94,7 @@ impl Bound {
             Sockets::Tcp(listener) => SockRef::from(listener).listen(backlog)?,
             Sockets::Unix(listener, _) => SockRef::from(listener).listen(backlog)?,
         }
-        let Some(file) = &self.unlink else { return Ok(()) };
-        if how.group.is_some() {
-            chown(file, None, how.group)?;
-        }
-        if let Some(mode) = how.mode {
-            std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode))?;
-        }
-        Ok(())
+        self.unlink.as_deref().map_or(Ok(()), |file| permit(file, how))
     }
 
     /// Whether other processes may listen on its port.
@@ -193,7 +182,7 @@ fn bind_tcp(address: SocketAddr, how: &Listening) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn listen_unix(path: &Path) -> io::Result<Bound> {
+fn listen_unix(path: &Path, how: &Listening) -> io::Result<Bound> {
     let left_behind = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if left_behind {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
@@ -204,10 +193,38 @@ fn listen_unix(path: &Path) -> io::Result<Bound> {
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(socket_path(path))?;
-    Ok(Bound {
-        sockets: Sockets::Unix(listener, path.to_owned()),
-        unlink: (!is_abstract(path)).then(|| path.to_owned()),
-        shares_port: false,
-    })
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(socket_path(path))?)?;
+    let unlink = (!is_abstract(path)).then(|| path.to_owned());
+    // Nobody comes in before the file is as it is wanted.
+    let listening = unlink
+        .as_deref()
+        .map_or(Ok(()), |file| permit(file, how))
+        .and_then(|()| socket.listen(i32::from(how.backlog)))
+        .and_then(|()| UnixListener::from_std(socket.into()));
+    match listening {
+        Ok(listener) => Ok(Bound {
+            sockets: Sockets::Unix(listener, path.to_owned()),
+            unlink,
+            shares_port: false,
+        }),
+        Err(error) => {
+            if let Some(file) = &unlink {
+                let _ = std::fs::remove_file(file);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Gives a Unix socket's file the group and the permissions that are wanted.
+fn permit(file: &Path, how: &Listening) -> io::Result<()> {
+    if how.group.is_some() {
+        chown(file, None, how.group)?;
+    }
+    if let Some(mode) = how.mode {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
