@@ -3,7 +3,7 @@ mod ending;
 mod metrics;
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -23,7 +23,7 @@ use metrics::ReloadMetrics;
 
 use crate::builder::{Kept, Purpose};
 use crate::discoveries::Discoveries;
-use crate::files::Stamp;
+use crate::files::Seen;
 use crate::load::{Loaded, schema};
 use crate::origin::{Origin, Set};
 use crate::registry::{POSTGRES, Plan, Protocols};
@@ -55,10 +55,6 @@ pub(crate) struct Gateway {
     console: Arc<dyn VirtualDatabase>,
     endings: Endings,
 }
-
-/// The files that the configuration is read from, the first one first, and how they were.
-#[derive(Default)]
-struct Seen(Vec<(PathBuf, Option<Stamp>)>);
 
 /// The configuration that is in force. Locked while it is exchanged, so reloads follow one another.
 struct InForce {
@@ -201,8 +197,18 @@ impl Gateway {
 
     async fn exchange(&self, set: Option<Set>) -> Result<Reloaded, Vec<String>> {
         let mut force = self.force.lock().await;
-        let is_set = set.is_some();
-        let sets = match (&self.origin, set) {
+        let before = set.is_some().then(|| self.seen().clone());
+        let outcome = self.exchange_in(&mut force, set).await;
+        // What the file says by then is not taken either, and is found at the next look.
+        if let (Some(before), Err(_)) = (before, &outcome) {
+            *self.seen() = before;
+        }
+        outcome
+    }
+
+    async fn exchange_in(&self, force: &mut InForce, set: Option<Set>) -> Result<Reloaded, Vec<String>> {
+        let newest = set.as_ref().map(|(path, _)| path.clone());
+        let mut sets: Vec<Set> = match (&self.origin, set) {
             (Origin::PgBouncer(_), None) => Vec::new(),
             (_, set) => {
                 let is_other = |known: &&Set| set.as_ref().is_none_or(|set| set.0 != known.0);
@@ -217,8 +223,11 @@ impl Gateway {
             Err(mistakes) => &mistakes.files,
         });
         let (loaded, plan) = opened.map_err(|mistakes| mistakes.all.into_iter().map(told).collect::<Vec<_>>())?;
+        if let Some((_, wrong)) = loaded.lost.iter().find(|(path, _)| Some(path) == newest.as_ref()) {
+            return Err(vec![told(wrong.clone())]);
+        }
         let reloaded = compare(&force.loaded.document, &loaded.document);
-        if is_set && !reloaded.needs_restart.is_empty() {
+        if newest.is_some() && !reloaded.needs_restart.is_empty() {
             let paths = reloaded.needs_restart.join(", ");
             return Err(vec![format!(
                 "{paths} can be changed at the next start only: write it into the file, and restart"
@@ -240,9 +249,15 @@ impl Gateway {
                 tracing::warn!("{warning}");
             }
         }
+        for (path, _) in &loaded.lost {
+            tracing::warn!("`{path}` is no more in the file: what was set at the console is forgotten");
+        }
         force.kept = plan.kept;
+        let is_lost = |set: &Set| loaded.lost.iter().any(|(path, _)| *path == set.0);
+        let is_taken_back = sets.len() < force.sets.len();
+        sets.retain(|set| !is_lost(set));
         force.loaded = loaded;
-        if sets.len() < force.sets.len() {
+        if is_taken_back {
             tracing::info!("what was set at the console is taken back");
         }
         force.sets = sets;
@@ -251,12 +266,16 @@ impl Gateway {
 
     /// Looks at the files, and tells whether one is another than at the last look.
     pub(crate) fn look(&self) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).look()
+        self.seen().look()
     }
 
     /// Looks at these files from now on.
     fn follow(&self, files: &[PathBuf]) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).follow(files);
+        self.seen().follow(files);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the listeners' certificates again; returns what is wrong with them.
@@ -279,31 +298,6 @@ impl Gateway {
         if let Some(gateway) = Arc::into_inner(self) {
             gateway.engine.stop().await;
         }
-    }
-}
-
-impl Seen {
-    /// A first file that cannot be seen, between two steps of an editor, is not another one.
-    fn look(&mut self) -> bool {
-        let now: Vec<Option<Stamp>> = self.0.iter().map(|(file, _)| Stamp::of(file)).collect();
-        if now.first().is_none_or(Option::is_none) {
-            return false;
-        }
-        let is_other = now.iter().zip(&self.0).any(|(now, (_, before))| now != before);
-        for ((_, before), now) in self.0.iter_mut().zip(now) {
-            *before = now;
-        }
-        is_other
-    }
-
-    /// Those that were known keep the state that they were seen in.
-    fn follow(&mut self, files: &[PathBuf]) {
-        let before = std::mem::take(&mut self.0);
-        let state = |file: &PathBuf| {
-            let known = before.iter().find(|(known, _)| known == file);
-            known.map_or_else(|| Stamp::of(file), |(_, stamp)| *stamp)
-        };
-        self.0 = files.iter().map(|file| (file.clone(), state(file))).collect();
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Loaded {
     pub(crate) document: Document,
     /// What is otherwise than the file's own program would do it.
     pub(crate) warnings: Vec<String>,
+    /// Paths that were set and are no more in the file, and what is wrong with them.
+    pub(crate) lost: Vec<(String, Mistake)>,
     /// Every file that was read.
     pub(crate) files: Vec<PathBuf>,
     /// The keys of the file, where it is `PgBouncer`'s.
@@ -109,8 +111,11 @@ impl Loaded {
     ) -> Result<(Self, Plan), Mistakes> {
         let schema = schema();
         let mut mistakes = document.resolve(&schema, &Surroundings, OVERRIDES);
-        let set = |(path, text): &Set| document.set(&schema, &format!("SET {path}"), path, text).err();
-        mistakes.extend(sets.iter().filter_map(set));
+        let set = |(path, text): &Set| {
+            let wrong = document.set(&schema, &format!("SET {path}"), path, text).err()?;
+            Some((path.clone(), wrong))
+        };
+        let lost = sets.iter().filter_map(set).collect();
         // A value whose reference failed is reported once, not again for what it looks like.
         let failed: Vec<_> = mistakes.iter().filter_map(|mistake| mistake.path.clone()).collect();
         let found = tidegate_config::check(&document, &schema).into_iter();
@@ -132,6 +137,7 @@ impl Loaded {
                     config,
                     document,
                     warnings: Vec::new(),
+                    lost,
                     files: Vec::new(),
                     settings: None,
                 };

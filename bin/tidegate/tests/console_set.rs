@@ -5,7 +5,7 @@ mod dialect;
 
 use console_house::{House, holds, row};
 use dialect::{Dialect, Peer};
-use tidegate_kit::RawClient;
+use tidegate_kit::{RawClient, eventually};
 
 #[track_caller]
 fn told(console: &mut RawClient, statement: &str, part: &str) {
@@ -125,4 +125,42 @@ fn single_values_are_set_by_their_paths_until_the_end() {
     told(&mut console, "SET \"clusters.app.pool.mode\" = 'sesion'", "session");
     assert_eq!(size(&mut console), "4", "a mistake changes nothing");
     assert_eq!(client.query("SELECT 2").value(), "2");
+}
+
+/// What is in the files and what is set are two things: the file may change under what is set.
+#[test]
+fn what_is_set_and_the_file_do_not_hinder_each_other() {
+    let house = House::with(|settings| settings.listener("login_notice: before"));
+    let mut console = house.console();
+    told(&mut console, "SET \"listeners.main.routes[0].cluster\" = app", "list");
+    assert_eq!(console.query("SET \"clusters.app.pool.size\" = 3").tags(), "CZ");
+    // A change of the file that came just before a SET that fails is found all the same.
+    let yaml = house.settings.yaml();
+    let path = house.gateway.config_path();
+    std::fs::write(&path, yaml.replace("login_notice: before", "login_notice: after")).expect("write");
+    told(
+        &mut console,
+        "SET \"clusters.app.pool.size\" = many",
+        "clusters.app.pool.size",
+    );
+    eventually("the file is in force", || {
+        value(&mut console, "listeners.main.login_notice") == "after"
+    });
+    assert_eq!(value(&mut console, "clusters.app.pool.size"), "3");
+    // What was set goes with what it was about.
+    let other = yaml
+        .replace("cluster: app", "cluster: other")
+        .replace("\n  app:\n", "\n  other:\n");
+    assert_ne!(other, yaml);
+    std::fs::write(&path, &other).expect("write");
+    house.gateway.wait_for_log("`clusters.app.pool.size` is no more");
+    assert_eq!(console.query("RELOAD").tags(), "CZ");
+    assert_eq!(console.query("SET \"clusters.other.pool.size\" = 4").tags(), "CZ");
+    std::fs::write(&path, &yaml).expect("write");
+    assert_eq!(console.query("RELOAD").tags(), "CZ");
+    assert_ne!(
+        value(&mut console, "clusters.app.pool.size"),
+        "3",
+        "it does not come back"
+    );
 }

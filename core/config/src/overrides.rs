@@ -34,7 +34,8 @@ struct Spelling<'a> {
 
 impl Document {
     /// Sets one value of a document that is resolved, by its path as `clusters.shop.pool.size`. `by` is what mistakes call
-    /// its origin. The error names the nearest path that there is.
+    /// its origin. The error names the nearest path that there is. No element of a list is set: what stands at a position is
+    /// another thing as soon as the file is.
     pub fn set(&mut self, schema: &Json, by: &str, path: &str, text: &str) -> Result<(), Mistake> {
         let schema = Schema(schema);
         let plain = path.replace('[', ".").replace(']', "");
@@ -46,6 +47,10 @@ impl Document {
         };
         let found = find(schema, self.root(), &words, spelling);
         let path = found.map_err(|message| Mistake::in_text(by, None, message))?;
+        if path.steps().iter().any(|step| matches!(step, Step::Index(_))) {
+            let message = format!("{path} is in a list, whose order the file may change: write it there");
+            return Err(Mistake::in_text(by, None, message));
+        }
         let mut node = Node::new(self.span_of(&path), Value::Text(text.to_owned()));
         node.source = Source::Variable(Arc::from(by));
         put(self.root_mut(), path.steps(), node);
