@@ -332,3 +332,35 @@ fn a_connection_under_way_begins_anew() {
     let mut client = client.join().expect("a client");
     assert_eq!(setting(&mut client, "work_mem"), "8MB");
 }
+
+/// In session mode too clients share servers that differ in nothing but their names, and each has its own.
+#[test]
+fn clients_of_other_names_use_one_server() {
+    let postgres = Postgres::start();
+    let settings = Settings::new(&postgres, Mode::Session)
+        .size(1)
+        .listener("application_name_add_host: true");
+    let _gateway = settings.start(TIDEGATE);
+    let look = "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let mut servers = Vec::new();
+    for name in ["first", "second", "third"] {
+        let named = [("application_name", name)];
+        let mut client = RawClient::try_connect_with(&settings.target(), &named).expect("a login");
+        let own = format!("{name} - {}", client.socket().local_addr().expect("an address"));
+        assert_eq!(client.parameters["application_name"], own);
+        assert_eq!(client.query(look).value(), own);
+        for back in ["RESET application_name", "DISCARD ALL"] {
+            assert_eq!(client.query("SET application_name = 'other'").sqlstate(), "");
+            assert_eq!(client.query(look).value(), "other");
+            assert_eq!(client.query(back).sqlstate(), "");
+            assert_eq!(client.query(look).value(), own, "after {back}");
+            assert_eq!(client.parameters["application_name"], own, "after {back}");
+        }
+        // Both within one transaction.
+        client.query("BEGIN; SET application_name = 'other'; COMMIT; RESET application_name");
+        assert_eq!(client.query(look).value(), own);
+        servers.push(client.query("SELECT pg_backend_pid()").value());
+        client.terminate();
+    }
+    assert!(servers.iter().all(|server| *server == servers[0]), "{servers:?}");
+}

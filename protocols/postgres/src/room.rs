@@ -16,7 +16,6 @@ use tidegate_postgres_wire::login::Credential;
 
 use crate::Postgres;
 use crate::admit::{Client, Route};
-use crate::config::PoolMode;
 use crate::dial::{self, Order};
 use crate::group::{EndpointPool, Group, Opener, RENEWED};
 use crate::hub::LineView;
@@ -134,7 +133,7 @@ impl PostgresRoom {
                 None => Err(self.claim_place(group, pool)),
             };
             let rules = group.rules();
-            let started = need.map_or_else(|| self.started(group, &rules), |need: Need| need.started);
+            let started = need.map_or_else(|| self.started(&rules), |need: Need| need.started);
             let (room, group, pool) = (Rc::clone(self), Opener::new(group), pool.clone());
             tokio::task::spawn_local(async move {
                 let place = match place {
@@ -203,11 +202,10 @@ impl PostgresRoom {
     }
 
     /// What a connection is opened with that no client waits for.
-    fn started(&self, group: &Group, rules: &ClusterRules) -> Rc<Settings> {
-        let is_session = group.mode() == PoolMode::Session;
+    fn started(&self, rules: &ClusterRules) -> Rc<Settings> {
         let parameters = rules.parameters.iter();
-        // As for clients: the name is SET, but in session mode.
-        let parameters = parameters.filter(|(name, _)| is_session || !name.eq_ignore_ascii_case("application_name"));
+        // As for clients: the name is SET.
+        let parameters = parameters.filter(|(name, _)| !name.eq_ignore_ascii_case("application_name"));
         self.settings
             .intern(parameters.map(|(name, value)| (name.as_str(), value.as_str())))
     }

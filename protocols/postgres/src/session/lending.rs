@@ -13,7 +13,7 @@ use super::{Due, PoolMode, Session};
 use crate::effects::{Answers, Touched};
 use crate::expected::Entry;
 use crate::server::{Need, Server, ServerLease, ServerSeat};
-use crate::settings::{Settings, is_doubtful, transition};
+use crate::settings::{Settings, is_doubtful, restated, transition};
 
 /// How often the server is asked again what is so.
 const MOST_AGAIN: u8 = 5;
@@ -227,6 +227,26 @@ impl Session {
             }
         }
         self.rest();
+    }
+
+    /// In session mode: the client's name for itself went back to what the connection was opened with, and becomes what the
+    /// client came with before anything else is asked. Not sooner: the client may be about to leave.
+    pub(super) fn name_again(&mut self, lease: &mut ServerLease) {
+        let name = "application_name";
+        let is_due = self.mode == PoolMode::Session && !Rc::ptr_eq(&lease.settings, &self.settings);
+        if !is_due || !lease.is_clean() {
+            return;
+        }
+        let settings = Rc::clone(&self.settings);
+        if let Some(own) = settings.get(name) {
+            if let Some(sql) = restated([(name, own)].into_iter(), |_| true) {
+                self.own_query(lease, sql.as_bytes());
+            }
+            let mut out = Vec::new();
+            backend::parameter_status(&mut out, name.as_bytes(), own.as_bytes());
+            self.to_client.queue(&out, &self.room.core.buffers);
+        }
+        lease.settings = settings;
     }
 
     /// What every connection begins with will be so again: the client hears of it where the server has told it otherwise.

@@ -153,11 +153,12 @@ impl Session {
         } else {
             group.mode()
         };
-        // In session mode a server is opened with everything; else the client's own name for itself is SET, so that
-        // clients that differ in nothing else share servers.
-        let started = match mode {
-            PoolMode::Session => Rc::clone(&all),
-            _ => room.settings.with(&all, [("application_name", None)]),
+        // The client's own name for itself is SET, so that clients that differ in nothing else share servers. Who
+        // replicates cannot SET anything.
+        let started = if all.get("replication").is_some() {
+            Rc::clone(&all)
+        } else {
+            room.settings.with(&all, [("application_name", None)])
         };
         let slot = context.slot;
         let core = room.core.index;

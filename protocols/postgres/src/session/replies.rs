@@ -371,6 +371,9 @@ impl Session {
     /// A client's setting is what the server reports it to be.
     fn follow(&mut self, lease: &mut ServerLease, status: &ParameterStatus<'_>) {
         let name = String::from_utf8_lossy(status.name).to_ascii_lowercase();
+        if self.mode == PoolMode::Session && name == "application_name" {
+            return self.follow_name(lease, &String::from_utf8_lossy(status.value));
+        }
         if self.mode == PoolMode::Session || !FOLLOWED.contains(&name.as_str()) {
             return;
         }
@@ -385,6 +388,16 @@ impl Session {
         let change = || [(name.as_str(), Some(&*value))];
         self.settings = self.room.settings.with(&self.settings, change());
         lease.settings = self.room.settings.with(&lease.settings, change());
+    }
+
+    /// In session mode only a name that went back to the server's default is of interest: it is due to become the client's
+    /// own again, since the connection was opened without one.
+    fn follow_name(&self, lease: &mut ServerLease, value: &str) {
+        let name = "application_name";
+        let is_own = lease.started.get(name).is_some() || self.initial.get(name).is_none_or(|own| own == value);
+        if !is_own && self.group.default_of(name).as_deref() == Some(value) {
+            lease.settings = self.room.settings.with(&lease.settings, [(name, None)]);
+        }
     }
 
     /// ReadyForQuery: an exchange has ended. `true` when the client is to see it.

@@ -325,6 +325,9 @@ impl Session {
         }
         if self.shared.state.get() != State::Active {
             self.request_begins(lease);
+            if head.kind != b'X' {
+                self.name_again(lease);
+            }
         }
         let shares = self.mode != PoolMode::Session && self.group.rules.borrow().prepared_bytes > 0;
         let entry = match head.kind {
