@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tidegate_kit::{
     Admin, Client, Gateway, Mode, Port, Postgres, RawClient, Settings, Stop, Target, block_on, eventually, message,
     wait_until,
@@ -185,7 +186,7 @@ fn who_waits_costs_the_others_no_more_than_a_connection() {
         .size(10)
         .user("alice", "alice-secret")
         .pool("max_per_database: 10");
-    let _gateway = start(&settings, "runtime: { data_threads: 2 }");
+    let gateway = settings.start(TIDEGATE);
     let admin = Admin::of(&settings);
     let waiting = |count: f64| {
         eventually("they wait", || {
@@ -200,13 +201,18 @@ fn who_waits_costs_the_others_no_more_than_a_connection() {
     }
     let before = postgres.backends("app");
     assert_eq!((before.len(), postgres.backends("alice").len()), (10, 0));
+    for holder in &mut holders {
+        holder.query("COMMIT");
+        holder.send(&message::query("SELECT pg_sleep(2)"));
+    }
     first.send(&message::query("BEGIN; SELECT 1"));
     waiting(1.0);
+    // All come back at once.
+    gateway.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(2500));
+    gateway.signal(Signal::CONT);
     for holder in &mut holders {
-        holder.send(&message::query("COMMIT"));
-    }
-    for holder in &mut holders {
-        assert_eq!(holder.reply().status(), Some('I'));
+        assert_eq!(holder.reply().sqlstate(), "");
     }
     assert_eq!(first.reply().status(), Some('T'));
     let is_less = wait_until(Duration::from_secs(2), || postgres.backends("app").len() != 9);
@@ -392,29 +398,38 @@ fn a_transaction_has_a_limit_and_each_user_its_own() {
     assert_eq!(other.query("SELECT pg_sleep(60)").sqlstate(), "57014");
 }
 
-/// Clients wait for a server that is away; those who wait for too long are told why.
+/// Clients wait for a server that is away; those who wait for too long are told why, and those who come when that is known.
 #[test]
 fn who_waits_for_a_server_that_is_away_is_served_when_it_is_back() {
+    const RETRY_AFTER: Duration = Duration::from_secs(3);
     let mut postgres = Postgres::start();
     let settings = Settings::new(&postgres, Mode::Transaction)
-        .pool("retry_after: 300ms\nqueue_timeout: 4s")
-        .cluster("connect: { retries: 0 }\nhealth: { interval: 0 }");
+        .pool("retry_after: 3s\nqueue_timeout: 5s")
+        .cluster("connect: { retries: 0 }\nhealth: { interval: 0, failures: 100 }");
     let _gateway = settings.start(TIDEGATE);
-    let mut clients = [(); 2].map(|()| RawClient::connect(&settings.target()));
+    let [mut first, mut second] = [(); 2].map(|()| RawClient::connect(&settings.target()));
     postgres.stop(Stop::Fast);
-    for client in &mut clients {
-        client.patience(Duration::from_secs(30));
-    }
-    let [first, second] = &mut clients;
-    let begin = Instant::now();
-    let told = first.query("SELECT 1");
-    assert_eq!(told.sqlstate(), "57P03", "{told:?}");
-    assert!(begin.elapsed() >= Duration::from_secs(4));
-    second.send(&message::query("SELECT 2"));
+    first.patience(Duration::from_secs(30));
     let admin = Admin::of(&settings);
-    eventually("it waits", || admin.metric("tidegate_pool_waiting_clients", &[]) > 0.0);
+    let failed = || admin.metric("tidegate_postgres_connect_failures_total", &[]);
+    let begin = Instant::now();
+    first.send(&message::query("SELECT 1"));
+    eventually("it is known", || failed() > 0.0);
+    let told = second.query("SELECT 2");
+    assert_eq!(told.sqlstate(), "57P03", "{told:?}");
+    assert_eq!(told.status(), Some('I'), "its session goes on");
+    assert!(begin.elapsed() < RETRY_AFTER, "{:?}", begin.elapsed());
+    let told = first.reply();
+    assert_eq!(told.sqlstate(), "57P03", "{told:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(5));
+    // The next one tries it again.
+    std::thread::sleep(RETRY_AFTER);
+    let before = failed();
+    first.send(&message::query("SELECT 3"));
+    eventually("it is tried", || failed() > before);
     postgres.run();
-    assert_eq!(second.reply().value(), "2");
+    assert_eq!(first.reply().value(), "3");
+    assert_eq!(second.query("SELECT 4").value(), "4");
     // What the server itself refuses is told at once.
     let wrong = settings.target().with_database("nowhere");
     let begin = Instant::now();

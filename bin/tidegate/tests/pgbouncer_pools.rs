@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::Folder;
 use common::running::{pgbouncer, tidegate};
-use tidegate_kit::{Port, Postgres, RawClient, Target, eventually, message, wait_until};
+use tidegate_kit::{Port, Postgres, RawClient, Stop, Target, eventually, message, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -232,6 +232,25 @@ fn as_many_clients_as_there_may_be() {
         assert_eq!(state.rows().len(), 1, "the console is open");
         drop(inside);
     });
+}
+
+/// Who asks when it is known that the server is away is told so at once; who waited before waits on, and is served.
+#[test]
+fn a_server_that_is_away() {
+    let mut house = House::new("app = SERVER", "server_login_retry = 6");
+    for front in [house.pgbouncer(), Some(house.tidegate())].into_iter().flatten() {
+        let [mut first, mut second] = [(); 2].map(|()| front.client("app", "app"));
+        house.postgres.stop(Stop::Fast);
+        first.send(&message::query("SELECT 1"));
+        std::thread::sleep(Duration::from_secs(2));
+        let begin = Instant::now();
+        second.send(&message::query("SELECT 2"));
+        let told = second.frame();
+        assert!(!told.sqlstate().is_empty(), "{told:?}");
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        house.postgres.run();
+        assert_eq!(first.reply().value(), "1");
+    }
 }
 
 /// What 1.18 does not know.

@@ -192,6 +192,11 @@ impl<C, W> Ledger<C, W> {
         self.is_refused
     }
 
+    /// Whether nothing is there, and nothing is tried for a while after that has failed: who comes now would wait for nothing.
+    pub(crate) fn is_away(&self, now: Instant) -> bool {
+        self.open() + self.opening == 0 && self.closed_until.is_some_and(|until| now < until)
+    }
+
     /// Whether another connection should be opened now: somebody waits, or too few are there, and there is room.
     pub(crate) fn wants_to_open(&self, now: Instant) -> bool {
         if self.closed_until.is_some_and(|until| now < until) {

@@ -95,6 +95,17 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         self.ledger.borrow().is_refused()
     }
 
+    /// Whether who comes now need not wait: nothing is there, and nothing is tried for a while after that has failed. Its turn
+    /// says why. Who waits already waits on.
+    pub fn refuses(&self, seat: &Seat<C, N, E>, now: Instant) -> bool {
+        let error = self.error.borrow();
+        let Some(error) = error.as_ref().filter(|_| self.ledger.borrow().is_away(now)) else {
+            return false;
+        };
+        *seat.state.borrow_mut() = State::Failed(error.clone());
+        true
+    }
+
     /// The most connections.
     pub fn size(&self) -> usize {
         self.ledger.borrow().limits().size
@@ -140,12 +151,13 @@ impl<C, N: Clone, E: Clone> Pool<C, N, E> {
         }
     }
 
-    /// Gives the wait up. A connection that was handed over meanwhile goes to the next.
-    pub fn leave(self: &Rc<Self>, seat: &Rc<Seat<C, N, E>>, now: Instant) {
+    /// Gives the wait up. A connection that was handed over meanwhile goes to the next; returns it when it is to be closed.
+    pub fn leave(self: &Rc<Self>, seat: &Rc<Seat<C, N, E>>, now: Instant) -> Option<C> {
         self.ledger.borrow_mut().leave(|other| Rc::ptr_eq(other, seat));
         let state = std::mem::replace(&mut *seat.state.borrow_mut(), State::Away);
-        if let State::Served(entry) = state {
-            drop(self.lease(entry).give_back(now));
+        match state {
+            State::Served(entry) => self.lease(entry).give_back(now),
+            _ => None,
         }
     }
 
@@ -410,6 +422,31 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_while_it_is_away_is_told_and_who_waits_waits_on() {
+        let retry_after = Some(Duration::from_secs(15));
+        let pool = Numbers::new(Limits {
+            retry_after,
+            ..limits(2)
+        });
+        let now = Instant::now();
+        let seat = Seat::new(());
+        pool.wait(&seat, Waker::noop(), now);
+        let other = Seat::new(());
+        pool.take_order(now);
+        assert!(!pool.refuses(&other, now), "it is not known yet");
+        pool.not_opened(&"away", true, now);
+        assert!(pool.refuses(&other, now));
+        assert_eq!(turn(&pool, &other), Poll::Ready(Err("away")));
+        assert_eq!(turn(&pool, &seat), Poll::Pending);
+        let later = now + Duration::from_secs(15);
+        assert!(!pool.refuses(&other, later), "it is tried again");
+        pool.take_order(later);
+        pool.opened(1, later);
+        assert!(!pool.refuses(&other, later));
+        assert_eq!(turn(&pool, &seat), Poll::Ready(Ok(1)));
+    }
+
+    #[test]
     fn who_leaves_passes_the_connection_on() {
         let pool = Numbers::new(limits(1));
         let now = Instant::now();
@@ -418,7 +455,7 @@ mod tests {
         pool.wait(&second, Waker::noop(), Instant::now());
         pool.take_order(Instant::now());
         pool.opened(1, now);
-        pool.leave(&first, now);
+        assert_eq!(pool.leave(&first, now), None);
         assert_eq!(turn(&pool, &second), Poll::Ready(Ok(1)));
     }
 
@@ -451,6 +488,19 @@ mod tests {
         assert_eq!(*newer, 3);
         newer.give_back(later);
         assert_eq!(pool.counts().idle, 1);
+    }
+
+    #[test]
+    fn who_leaves_says_what_is_to_be_closed() {
+        let pool = Numbers::new(limits(1));
+        let now = Instant::now();
+        let seat = Seat::new(());
+        pool.wait(&seat, Waker::noop(), now);
+        pool.take_order(now);
+        pool.opened(1, now);
+        assert!(pool.renew(now + Duration::from_secs(1)).is_empty());
+        assert_eq!(pool.leave(&seat, now), Some(1));
+        assert_eq!(pool.counts(), Counts::default());
     }
 
     #[test]

@@ -246,7 +246,8 @@ pub struct Pool {
     /// Connections that are kept open, lent ones included, while clients are there; with `credential` also without any, once a
     /// client was there, for as long as the server lets them in.
     pub min_size: usize,
-    /// When a server could not be reached, clients wait on, and it is tried again after so long; 0 tells those who wait at once.
+    /// When a server could not be reached, clients that wait wait on, and it is tried again after so long; who comes meanwhile is told at
+    /// once. 0 tells those who wait at once too.
     pub retry_after: Period,
     /// What makes a server connection clean after a client that left state on it. Empty closes the connection instead.
     pub reset_query: String,

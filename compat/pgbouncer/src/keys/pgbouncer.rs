@@ -259,7 +259,7 @@ pub(super) const KEYS: [Key; 102] = [
         "server_login_retry",
         Seconds,
         "15",
-        "`clusters.<name>.pool.retry_after`, at least `1ms`; not where an entry lists several hosts, and a warning says so. A login that the server refuses is told at once",
+        "`clusters.<name>.pool.retry_after`, at least `1ms`; not where an entry lists several hosts, and a warning says so. Who waited when the server could not be reached waits on, and who comes before it is tried again is told 57P03 at once. A login that the server refuses is told at once",
     ),
     kept(
         "client_login_timeout",

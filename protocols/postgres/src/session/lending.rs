@@ -47,6 +47,13 @@ impl Session {
             }),
         };
         self.seat = Some(Rc::clone(&seat));
+        if pool.pool.refuses(&seat, now) {
+            // It is told so when its request is held, as those are who wait.
+            self.pool = Some(pool);
+            self.wait_for(now);
+            cx.waker().wake_by_ref();
+            return false;
+        }
         if !pool.pool.wait(&seat, cx.waker(), now) {
             let text = "too many clients wait for a server connection (queue_size); try again";
             self.refuse_held(&Refusal::new(Reason::Overloaded, text));
@@ -94,7 +101,7 @@ impl Session {
     pub(super) fn leave_queue(&mut self, now: Instant) {
         self.waits = false;
         if let (Some(pool), Some(seat)) = (self.pool.take(), &self.seat) {
-            pool.pool.leave(seat, now);
+            self.group.bounds.close(pool.pool.leave(seat, now));
             pool.forget_claims();
         }
     }

@@ -576,7 +576,7 @@ impl Drop for Session {
         if self.waits
             && let (Some(pool), Some(seat)) = (&self.pool, &self.seat)
         {
-            pool.pool.leave(seat, Instant::now());
+            drop(pool.pool.leave(seat, Instant::now()));
         }
         if let Some(lease) = &self.lease {
             lease.endpoint.rest();

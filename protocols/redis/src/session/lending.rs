@@ -63,7 +63,7 @@ impl Session {
     /// Gives up the place in the queue.
     pub(super) fn leave_queue(&mut self) {
         if let (Some(waiting), Some(seat)) = (self.waiting.take(), &self.pool_seat) {
-            waiting.pool.leave(seat, self.room.core.now());
+            drop(waiting.pool.leave(seat, self.room.core.now()));
             let text = "no server connection became free in time (queue_timeout); try again";
             self.refused = Some(Refusal::new(Reason::Overloaded, text).into());
         }
