@@ -36,6 +36,7 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 
 final class LettuceSuite {
     interface Check {
@@ -196,6 +197,14 @@ final class LettuceSuite {
         }
     }
 
+    /** The server hears of the end of a subscription behind its answer. */
+    static void silent(LongSupplier publish) throws InterruptedException {
+        for (int n = 0; publish.getAsLong() != 0; n++) {
+            must(n < 1000, "nobody listens any more");
+            Thread.sleep(10);
+        }
+    }
+
     static void pubsub(RedisCommands<String, String> redis) throws Exception {
         try (var listening = client.connectPubSub()) {
             BlockingQueue<String> heard = ears(listening);
@@ -213,7 +222,7 @@ final class LettuceSuite {
             same(1L, redis.spublish("le:shard", "part"));
             same("le:shard=part", heard.poll(10, TimeUnit.SECONDS));
             listening.sync().unsubscribe("le:a");
-            same(0L, redis.publish("le:a", "nobody"));
+            silent(() -> redis.publish("le:a", "nobody"));
             if (protocol == ProtocolVersion.RESP3) {
                 same("OK", listening.sync().set("le:b", "beside subscriptions"));
             }

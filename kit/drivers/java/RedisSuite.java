@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import redis.clients.jedis.DefaultJedisClientConfig;
 import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.Jedis;
@@ -160,6 +161,14 @@ final class RedisSuite {
         }
     }
 
+    /** The server hears of the end of a subscription behind its answer. */
+    static void silent(LongSupplier publish) throws InterruptedException {
+        for (int n = 0; publish.getAsLong() != 0; n++) {
+            must(n < 1000, "nobody listens any more");
+            Thread.sleep(10);
+        }
+    }
+
     static void pubsub(Jedis jedis) throws Exception {
         List<String> heard = new ArrayList<>();
         CountDownLatch subscribed = new CountDownLatch(3);
@@ -212,7 +221,7 @@ final class RedisSuite {
             same("j:b=end", heard.get(201));
             // The connection is an ordinary one again.
             same("OK", listening.set("j:b", "free"));
-            same(0L, jedis.publish("j:a", "nobody"));
+            silent(() -> jedis.publish("j:a", "nobody"));
         }
     }
 
