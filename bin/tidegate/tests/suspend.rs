@@ -206,6 +206,13 @@ fn who_takes_nothing_is_closed_in_the_end() {
     assert_eq!(console.query("RESUME").tags(), "CZ");
 }
 
+/// Until a server is in the midst of what a client has asked for.
+#[track_caller]
+fn wait_for_sleeper(house: &House) {
+    let sleepers = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    eventually("it is at work", || house.postgres.value(sleepers) == "1");
+}
+
 /// What is due while everything stands still is due so much later: nobody could say or hear anything.
 #[test]
 fn limits_of_time_stand_still_too() {
@@ -214,12 +221,7 @@ fn limits_of_time_stand_still_too() {
     let (mut idle, mut busy) = (RawClient::connect(&app), RawClient::connect(&app));
     assert_eq!(idle.query("SELECT 1").value(), "1");
     busy.send(&message::query("SELECT 'slow' FROM pg_sleep(1)"));
-    eventually("it is at work", || {
-        house
-            .postgres
-            .value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-            == "1"
-    });
+    wait_for_sleeper(&house);
     assert_eq!(console.query("SUSPEND").tags(), "CZ");
     idle.send(&message::query("SELECT 2"));
     // Longer than every limit.
@@ -236,12 +238,7 @@ fn a_suspended_gateway_goes_down_gently() {
     let (mut console, app) = (house.console(), house.settings.target());
     let mut busy = RawClient::connect(&app);
     busy.send(&message::query("SELECT 'done' FROM pg_sleep(1)"));
-    eventually("it is at work", || {
-        house
-            .postgres
-            .value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-            == "1"
-    });
+    wait_for_sleeper(&house);
     assert_eq!(console.query("SUSPEND").tags(), "CZ");
     let began = Instant::now();
     house.gateway.begin_drain();

@@ -245,7 +245,7 @@ impl Group {
             if endpoints.iter().any(|endpoint| Arc::ptr_eq(endpoint, &pool.endpoint)) {
                 return true;
             }
-            self.bounds.close(pool.pool.clear());
+            self.close(pool.pool.clear(), "its endpoint is gone");
             let counts = pool.pool.counts();
             counts.lent + counts.opening + counts.waiting > 0
         });

@@ -17,6 +17,7 @@ mod health;
 mod hub;
 mod login_rules;
 mod metrics;
+mod opening;
 mod orders;
 mod peers;
 mod plan;
